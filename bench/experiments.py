@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""What bench/run measures: the programs of each subject, their arguments, and the sizes."""
+import hashlib
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+OURS = "interlock"
+MODES = {"quick": 0, "default": 1, "full": 2}
+
+# What a line is called in the table. {n}: the size that the runner chose.
+TITLES = {
+    "machine-call": "call through a pointer",
+    "machine-atomic": "atomic addition, in cache",
+    "machine-line": "cache line to other CPU",
+    "machine-syscall": "shortest system call",
+    "machine-futex": "wake a sleeping thread",
+    "machine-fault": "first touch of a page",
+    "machine-memory": "copy 8 bytes, large array",
+    "fib": "fib({n})",
+    "queens": "{n} queens",
+    "skynet": "skynet, {n} leaves",
+    "skynet-scope": "skynet, {n}, tasks",
+    "product": "product {n} x {n}",
+    "switch-2": "yield, 2 fibers",
+    "switch-1000": "yield, 1000 fibers",
+    "start": "start and end",
+    "start-future": "the same, with future",
+    "start-wait": "start, wait once, end",
+    "mutex-alone": "alone",
+    "mutex-2": "2 contestants",
+    "mutex-2-wait": "  longest wait",
+    "mutex-1000": "1000 contestants",
+    "mutex-1000-wait": "  longest wait",
+    "mutex-1000-hold": "1000, holder yields",
+    "mutex-1000-hold-wait": "  longest wait",
+    "submit": "batches of 10000",
+    "submit-one": "one round trip",
+    "submit-cold": "the same, pool asleep",
+    "map": "tiny items, {n}",
+    "map-uneven": "uneven items, {n}",
+    "idle": "CPU time a second",
+    "parked-1k-start": "1000: start, park",
+    "parked-1k-end": "1000: wake, end",
+    "parked-100k-start": "100000: start, park",
+    "parked-100k-end": "100000: wake, end",
+    "parked-100k-memory": "100000: memory a fiber",
+    "parked-1m-start": "1000000: start, park",
+    "parked-1m-end": "1000000: wake, end",
+    "parked-1m-memory": "1000000: memory a fiber",
+    "factor": "{n} odd 63-bit numbers",
+}
+
+# What has to be there for a peer, where that is not the build alone.
+COMES_WITH = {
+    "openmp": "OpenMP", "openmp-body": "OpenMP", "tbb": "oneTBB", "tbb-future": "oneTBB",
+    "go": "Go", "gnu": "GNU factor",
+}
+
+
+class Entry:
+    """One variant of a subject: a program, its arguments, and with how many workers it runs."""
+
+    def __init__(self, variant, program, arguments, workers=(1, 2)):
+        self.variant, self.program, self.workers = variant, program, workers
+        self.arguments = arguments
+
+    def command(self, build, workers):
+        path = HERE / self.program if "/" in self.program else build / "bench" / self.program
+        if not path.exists():
+            return None
+        start = [sys.executable, str(path)] if path.suffix == ".py" else [str(path)]
+        return start + [f"{name}={value}" for name, value in self.arguments.items()] + [
+            f"workers={workers}"]
+
+    def measure(self, build, workers, limit):
+        """The lines that the program prints, or None if it is not there."""
+        command = self.command(build, workers)
+        if not command:
+            return None
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        if done.returncode:
+            words = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise RuntimeError(words[-1])
+        lines = []
+        for line in done.stdout.splitlines():
+            name, variant, count, value, unit, check = line.split("\t")
+            if variant != self.variant:
+                raise RuntimeError(f"calls itself {variant}, not {self.variant}")
+            lines.append((name, int(count), float(value), unit, check))
+        return lines
+
+
+class FactorEntry:
+    """`interlock factor` or GNU factor over a file of numbers; the check is all of the output."""
+
+    def __init__(self, variant, numbers, workers=(1, 2)):
+        self.variant, self.numbers, self.workers = variant, numbers, workers
+
+    def command(self, build, workers):
+        if self.variant == OURS:
+            tool = build / "tool" / "interlock"
+            return [str(tool), "factor", f"-j{workers}"] if tool.exists() else None
+        gnu = shutil.which("factor")
+        version = gnu and subprocess.run([gnu, "--version"], capture_output=True, text=True,
+                                         check=False).stdout
+        return [gnu] if version and "GNU" in version else None
+
+    def measure(self, build, workers, limit):
+        command = self.command(build, workers)
+        if not command:
+            return None
+        with open(self.numbers.file, "rb") as numbers:
+            start = time.perf_counter()
+            done = subprocess.run(command, stdin=numbers, capture_output=True, timeout=limit,
+                                  check=False)
+            spent = time.perf_counter() - start
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip().splitlines()
+            raise RuntimeError(words[-1] if words else f"exit status {done.returncode}")
+        check = hashlib.sha256(done.stdout).hexdigest()[:16]
+        return [("factor", workers, spent * 1e6 / self.numbers.count, "us", check)]
+
+
+class Numbers:
+    """Random odd numbers of exactly 63 bits, in a file that lives as long as this."""
+
+    def __init__(self, count):
+        self.count = count
+        self.folder = tempfile.TemporaryDirectory(prefix="interlock-bench-")
+        self.file = os.path.join(self.folder.name, "numbers")
+        source = random.Random(63)
+        with open(self.file, "w", encoding="ascii") as file:
+            for _ in range(count):
+                file.write(f"{source.getrandbits(63) | 1 << 62 | 1}\n")
+
+
+class Experiment:
+    """Entries that are measured in turns, under one subject and with one size `n`."""
+
+    def __init__(self, subject, n, entries, speed_up=False):
+        self.subject, self.n, self.entries, self.speed_up = subject, n, entries, speed_up
+
+    @property
+    def name(self):
+        return getattr(self.entries[0], "arguments", {}).get("what", self.subject)
+
+
+def experiments(mode):
+    """All of them, at the sizes of a mode."""
+    size = lambda *sizes: sizes[MODES[mode]]
+    found = [Experiment("machine", 0, [
+        Entry("machine", "machine", {"n": size(2000000, 10000000, 10000000)}, (1,))])]
+
+    sizes = {"fib": size(30, 35, 39), "queens": size(10, 12, 13),
+             "skynet": size(10**5, 10**6, 10**6), "product": size(256, 512, 1024)}
+    for what, n in sizes.items():
+        words = {"what": what, "n": n}
+        found.append(Experiment("fork", n, [
+            Entry(OURS, "il_fork", words),
+            Entry("calls", "fork_calls", words, (1,)),
+            Entry("plain", "fork_plain", words, (1,)),
+            Entry("openmp", "fork_openmp", words),
+            Entry("tbb", "fork_tbb", words | ({"invoke": 1} if what == "fib" else {})),
+        ], speed_up=True))
+    n = sizes["skynet"]
+    words = {"what": "skynet-scope", "n": n}
+    found.append(Experiment("fork", n, [
+        Entry(OURS, "il_fork", words),
+        Entry("tbb", "fork_tbb", words),
+        Entry("go", "go_bench", words),
+    ], speed_up=True))
+
+    n = size(200000, 1000000, 5000000)
+    for fibers in (2, 1000):
+        words = {"what": f"switch-{fibers}", "fibers": fibers, "n": n}
+        slow = {"n": n // 5}
+        found.append(Experiment("switch", n, [
+            Entry(OURS, "il_switch", words, (1,)),
+            Entry("go", "go_bench", words, (1,)),
+        ] + ([
+            Entry("sched_yield", "switch_pthread", slow | {"what": "sched_yield"}, (1,)),
+            Entry("futex", "switch_pthread", slow | {"what": "futex"}, (1,)),
+        ] if fibers == 2 else [])))
+
+    n = size(100000, 500000, 2000000)
+    for what in ("start", "start-future", "start-wait"):
+        words = {"what": what, "n": n, "batch": 1000}
+        threads = {"what": what, "n": size(2000, 5000, 20000), "batch": 100}
+        found.append(Experiment("start", n, [
+            Entry(OURS, "il_start", words),
+            Entry("go", "go_bench", words),
+        ] + ([
+            Entry("tbb", "start_tbb", words),
+            Entry("openmp", "start_openmp", words),
+        ] if what == "start" else []) + ([
+            Entry("pthread", "start_pthread", threads),
+        ] if what != "start-future" else [])))
+
+    contests = {
+        "mutex-alone": ({"contestants": 1, "rounds": size(2000000, 10000000, 50000000)}, (1,)),
+        "mutex-2": ({"contestants": 2, "ms": size(50, 200, 1000)}, (2,)),
+        "mutex-1000": ({"contestants": 1000, "rounds": size(1000, 5000, 20000)}, (2,)),
+        "mutex-1000-hold": ({"contestants": 1000, "rounds": size(160, 800, 4000)}, (2,)),
+    }
+    for what, (words, workers) in contests.items():
+        words = {"what": what} | words
+        fiber = words | {"on": "fiber"}
+        few = words["contestants"] <= 2
+        found.append(Experiment("mutex", 0, [
+            Entry(OURS, "il_mutex", words if few else fiber, workers),
+        ] + ([
+            Entry("interlock-fiber", "il_mutex", fiber | {"as": "interlock-fiber"}, workers),
+        ] if few else []) + [
+            Entry("pthread", "mutex_pthread", words, workers),
+            Entry("go", "go_bench", words, workers),
+        ]))
+
+    for what, batch, n, pause in (("submit", 10000, size(100000, 500000, 2000000), 0),
+                                  ("submit-one", 1, size(2000, 10000, 50000), 0),
+                                  ("submit-cold", 1, size(50, 200, 500), 1000000)):
+        words = {"what": what, "batch": batch, "n": n, "pause": pause}
+        fewer = words | {"n": max(n // 10, batch) if not pause else n}
+        found.append(Experiment("submit", n, [
+            Entry(OURS, "il_submit", words),
+            Entry("pthread", "submit_pthread", words),
+            Entry("tbb", "submit_tbb", words),
+            Entry("tbb-future", "submit_tbb", words | {"future": 1}),
+            Entry("go", "go_bench", words),
+            Entry("python", "peers/pool.py", fewer),
+        ]))
+
+    for what, n in (("map", size(10**6, 10**7, 10**7)),
+                    ("map-uneven", size(20000, 100000, 500000))):
+        words = {"what": what, "n": n}
+        found.append(Experiment("map", n, [
+            Entry(OURS, "il_map", words),
+            Entry("plain", "map_plain", words, (1,)),
+            Entry("openmp", "map_openmp", words),
+            Entry("openmp-body", "map_openmp", words | {"body": 1}),
+            Entry("tbb", "map_tbb", words),
+        ], speed_up=True))
+
+    words = {"what": "idle", "ms": size(300, 1000, 5000)}
+    found.append(Experiment("idle", 0, [
+        Entry(OURS, "il_idle", words, (2,)), Entry("plain", "idle_plain", words, (2,)),
+        Entry("openmp", "idle_openmp", words, (2,)), Entry("tbb", "idle_tbb", words, (2,)),
+        Entry("go", "go_bench", words, (2,)),
+    ]))
+
+    crowds = {"parked-1k": (1000, size(20, 100, 1000)), "parked-100k": (100000, 1)}
+    if mode == "full":
+        crowds["parked-1m"] = (1000000, 1)
+    for what, (n, times) in crowds.items():
+        words = {"what": what, "n": n, "times": times}
+        found.append(Experiment("parked", n, [
+            Entry(OURS, "il_parked", words), Entry("go", "go_bench", words)]))
+
+    numbers = Numbers(size(2000, 20000, 100000))
+    found.append(Experiment("factor", numbers.count, [
+        FactorEntry(OURS, numbers), FactorEntry("gnu", numbers, (1,))], speed_up=True))
+    return found

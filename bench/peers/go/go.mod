@@ -1,0 +1,3 @@
+module interlock.example/bench
+
+go 1.19

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_BASE_SANITIZE_H
+#define IL_BASE_SANITIZE_H
+
+/* Which sanitizer this is built with: gcc and clang tell it in different words. The sources that
+ * must not be instrumented themselves are told by the build. */
+
+#if defined(__SANITIZE_THREAD__)
+#define IL_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define IL_TSAN 1
+#endif
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IL_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IL_ASAN 1
+#endif
+#endif
+
+#ifndef IL_TSAN
+#define IL_TSAN 0
+#endif
+#ifndef IL_ASAN
+#define IL_ASAN 0
+#endif
+
+/*
+ * What ThreadSanitizer cannot see by itself: code that it does not instrument hands memory over, and
+ * whoever receives it sees what the other did before.
+ */
+#if IL_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define il__tsan_hand_over(address) __tsan_release(address)
+#define il__tsan_receive(address) __tsan_acquire(address)
+#else
+#define il__tsan_hand_over(address) ((void)(address))
+#define il__tsan_receive(address) ((void)(address))
+#endif
+
+#endif

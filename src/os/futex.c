@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Futex: FUTEX_WAIT_BITSET, since its timeout is absolute. errno is left as it was. */
+
+#include "os/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int il__futex_wait(uint32_t *word, uint32_t value, il_time until)
+{
+    if (until < 0) until = 0; /* the kernel refuses a negative time; it is as past as any */
+    struct timespec deadline = { .tv_sec = until / IL_SEC(1), .tv_nsec = until % IL_SEC(1) };
+    int saved = errno;
+    long failed = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+                          until == IL_FOREVER ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    int status = failed && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
+    errno = saved;
+    return status;
+}
+
+void il__futex_wake(uint32_t *word, int count)
+{
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    errno = saved;
+}

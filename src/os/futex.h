@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_OS_FUTEX_H
+#define IL_OS_FUTEX_H
+
+/* Sleeping on a word. Franke, Russell, Kirkwood: Fuss, futexes and furwocks (2002). */
+
+#include <interlock/time.h>
+
+/* Sleep as long as *word is `value`, until the deadline. 0: woken, for whatever reason, or not
+ * slept at all; -ETIMEDOUT. Look at the word again. */
+int il__futex_wait(uint32_t *word, uint32_t value, il_time until);
+
+/* Wake up to `count` of those who sleep. The address need not be valid any more. */
+void il__futex_wake(uint32_t *word, int count);
+
+#endif

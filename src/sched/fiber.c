@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fibers: how they park and yield, and the loop in which each begins.
+ *
+ * Whatever is to happen to a fiber that stops running must wait until its stack is no longer in use:
+ * so the one that is switched to does it (`after`). All of `worker` here is its own thread's.
+ * After any switch the fiber may be on another worker: it asks itself which (fiber->worker).
+ */
+
+#include "sched/fiber.h"
+
+#include <errno.h>
+
+#include "base/fatal.h"
+#include "base/probe.h"
+#include "base/sanitize.h"
+#include "os/clock.h"
+#include "sched/pool.h"
+
+/* Every so many switches a worker looks beyond its own queue, however full that is. */
+enum { FAIRNESS = 64, STACK_CACHE = 32 };
+
+static void loop(void *arg);
+
+/* --- Stacks -------------------------------------------------------------------------------- */
+
+static il__fiber *take_stack(il__worker *worker)
+{
+    il__fiber *fiber = worker->stacks;
+    if (fiber) {
+        worker->stacks = (il__fiber *)fiber->job.next;
+        worker->stack_count--;
+        return fiber;
+    }
+    return il__stacks_get(&worker->pool->stacks);
+}
+
+static void put_stack(il__worker *worker, il__fiber *fiber)
+{
+    fiber->job.next = (il__job *)worker->stacks;
+    worker->stacks = fiber;
+    if (++worker->stack_count < 2 * STACK_CACHE) return;
+
+    il__fiber *last = fiber;
+    for (int i = 1; i < STACK_CACHE; i++) last = (il__fiber *)last->job.next;
+    worker->stacks = (il__fiber *)last->job.next;
+    worker->stack_count -= STACK_CACHE;
+    il__stacks_put(&worker->pool->stacks, fiber, last, STACK_CACHE);
+}
+
+void il__worker_drop_stacks(il__worker *worker)
+{
+    il__fiber *first = worker->stacks, *last = first;
+    if (!first) return;
+    while (last->job.next) last = (il__fiber *)last->job.next;
+    il__stacks_put(&worker->pool->stacks, first, last, worker->stack_count);
+    worker->stacks = NULL;
+    worker->stack_count = 0;
+}
+
+/* A fiber that will be a loop. */
+static il__fiber *new_loop(il__worker *worker)
+{
+    il__fiber *fiber = take_stack(worker);
+    if (!fiber) return NULL;
+    fiber->pool = worker->pool;
+    fiber->worker = worker;
+    il__agent_init(&fiber->agent, &il__fiber_ops);
+    il__context_make(&fiber->context, fiber->context.low, fiber->context.size, loop, fiber);
+    return fiber;
+}
+
+bool il__worker_ensure_spare(il__worker *worker)
+{
+    if (il__unlikely(!worker->spare)) worker->spare = new_loop(worker);
+    return worker->spare;
+}
+
+/* --- Switching ----------------------------------------------------------------------------- */
+
+/* `from` has stopped running on this worker: do what it asked for. */
+static void see_to_previous(il__worker *worker)
+{
+    il__fiber *from = worker->previous;
+    il__after after = worker->after;
+    worker->after = IL__NOTHING;
+    il__tsan_receive(worker); /* what its thread did at its start, such as setting up thread-locals */
+
+    if (after == IL__REQUEUE) {
+        il__worker_push(worker, &from->job);
+    } else if (after == IL__RELEASE) {
+        put_stack(worker, from);
+    } else if (after == IL__COMMIT) {
+        uint32_t word = il__load(&from->agent.word);
+        while ((word & IL__PHASE) != IL__WOKEN)
+            if (il__cas_weak(&from->agent.word, &word, word | IL__PARKED)) return;
+        il__worker_push(worker, &from->job); /* woken before it was parked */
+    }
+}
+
+/* Run `to` on this worker instead of `from`. Returns when `from` runs again. */
+static void switch_to(il__worker *worker, il__fiber *from, il__fiber *to, il__after after)
+{
+    worker->previous = from;
+    worker->after = after;
+    worker->current = to;
+    to->worker = worker;
+    il__self_set(&to->agent);
+    il__context_switch(&from->context, &to->context, after == IL__RELEASE);
+    see_to_previous(from->worker);
+}
+
+/* Stop running `fiber`; its worker goes on with the next job, or as the spare loop. errno is the
+ * fiber's: it goes with it. */
+static void switch_away(il__fiber *fiber, il__after after)
+{
+    il__worker *worker = fiber->worker;
+    il__fiber *to = NULL;
+    int saved_errno = *il_errno();
+
+    if ((worker->tick + 1) % FAIRNESS) { /* else il__worker_next counts it, and sees to the rest */
+        worker->tick++;
+        il__job *job = il__worker_next_own(worker);
+        if (job && job->kind == IL__FIBER) to = (il__fiber *)job;
+        else worker->handoff = job;
+    }
+    if (to) {
+        il__worker_mind_timers(worker);
+    } else {
+        to = worker->spare;
+        worker->spare = NULL;
+    }
+    switch_to(worker, fiber, to, after);
+    *il_errno() = saved_errno;
+}
+
+static void park(il__agent *self, il_time until)
+{
+    il__fiber *fiber = il__fiber_of(self);
+    il__worker *worker = fiber->worker;
+    if ((il__load(&self->word) & IL__PHASE) == IL__WOKEN) return;
+
+    il__fiber_settle(self);
+    if (!self->since) il__store(&self->since, il__now_coarse());
+    if (until != IL_FOREVER) il__timer_set(fiber->pool, fiber, until);
+    il__bump(&worker->parked);
+    switch_away(fiber, IL__COMMIT);
+    if (until != IL_FOREVER) il__timer_clear(fiber->pool, fiber);
+}
+
+static void unpark(il__agent *agent)
+{
+    il__fiber *fiber = il__fiber_of(agent);
+    il__pool_ready(fiber->pool, &fiber->job);
+}
+
+static void yield(il__agent *self)
+{
+    il__fiber *fiber = il__fiber_of(self);
+    il__worker *worker = fiber->worker;
+    il__fiber_settle(self);
+    /* Alone here: every now and then the loop looks for others all the same. */
+    if (il__queue_empty(&worker->queue) && (worker->tick + 1) % FAIRNESS) worker->tick++;
+    else switch_away(fiber, IL__REQUEUE);
+}
+
+/* Its forks become jobs like any other: see the invariants of the deque. */
+void il__fiber_settle(il__agent *agent)
+{
+    il__worker *worker = il__fiber_of(agent)->worker;
+    if (worker->deque.owner.top == worker->deque.slots) return;
+    il__deque_empty_out(&worker->deque, il__fork_leave, agent);
+}
+
+const il__agent_ops il__fiber_ops = {
+    .park = park,
+    .unpark = unpark,
+    .yield = yield,
+    .settle = il__fiber_settle,
+};
+
+/* --- The loop ------------------------------------------------------------------------------ */
+
+/* Go on with a fiber that was parked. This loop becomes the spare, unless there is one. */
+static void resume(il__fiber *self, il__fiber *fiber)
+{
+    il__worker *worker = self->worker;
+    if (worker->spare) {
+        switch_to(worker, self, fiber, IL__RELEASE);
+        __builtin_unreachable();
+    }
+    worker->spare = self;
+    switch_to(worker, self, fiber, IL__NOTHING);
+}
+
+/* The agent is as good as new for the next task. */
+static void renew(il__agent *agent, uint64_t parent)
+{
+    agent->id = 0;
+    il__store(&agent->parent, parent);
+    il__store(&agent->since, 0);
+    il__store(&agent->waits, 0);
+}
+
+static void run_task(il__fiber *self, il__task *task)
+{
+    bool able = il__worker_ensure_spare(self->worker);
+    il__tsan_receive(task);
+    renew(&self->agent, task->parent);
+    il__bump(&self->worker->started);
+    if (il__unlikely(task->counted)) il__sub(&self->pool->waiting, 1);
+    if (able) il__task_run(task);
+    else il__task_refuse(task, -ENOMEM);
+}
+
+static void run_fork(il__fiber *self, il_fork *fork)
+{
+    bool able = il__worker_ensure_spare(self->worker);
+    renew(&self->agent, fork->parent);
+    if (able) il__fork_run(fork);
+    else il__fork_refuse(fork, -ENOMEM);
+}
+
+static void loop(void *arg)
+{
+    il__fiber *self = arg;
+    see_to_previous(self->worker);
+    for (;;) {
+        il__worker *worker = self->worker;
+        il__job *job = worker->handoff;
+        if (job) worker->handoff = NULL;
+        else job = il__worker_next(worker);
+        if (!job) break;
+
+        il__probe(IL__PROBE_RUN, job);
+        il__worker_mind_timers(worker);
+        if (job->kind == IL__FIBER) {
+            resume(self, (il__fiber *)job);
+            continue;
+        }
+        if (job->kind == IL__TASK) {
+            run_task(self, (il__task *)job);
+            il__pool_task_ended(self->worker);
+        } else {
+            run_fork(self, il__of((void *)job, il_fork, job));
+        }
+        worker = self->worker;
+        if (il__unlikely(worker->deque.owner.top != worker->deque.slots))
+            il__fatal("a task ended without joining %td of its forks",
+                      worker->deque.owner.top - worker->deque.slots);
+    }
+    /* The pool stops: back to the thread's own stack. */
+    il__worker *worker = self->worker;
+    il__context_switch(&self->context, &worker->native, true);
+    __builtin_unreachable();
+}
+
+void il__worker_run(il__worker *worker)
+{
+    il__fiber *first = worker->spare;
+    il__agent *thread = il__self();
+    worker->spare = NULL;
+    worker->current = first;
+    il__context_adopt(&worker->native);
+    il__self_set(&first->agent);
+    il__context_switch(&worker->native, &first->context, false);
+    il__self_set(thread);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_SCHED_POOL_H
+#define IL_SCHED_POOL_H
+
+/*
+ * The pool: workers, and what they share. README.md tells how it goes together.
+ */
+
+#include <pthread.h>
+
+#include "os/fence.h"
+#include "sched/deque.h"
+#include "sched/fiber.h"
+#include "sched/queue.h"
+#include "sched/stacks.h"
+#include "task/executor.h"
+#include "wait/gate.h"
+
+/* What the fiber that ran before wants done once its stack is no longer in use. */
+typedef enum il__after {
+    IL__NOTHING,
+    IL__COMMIT,  /* it parks: say so, or let it go on if it was woken meanwhile */
+    IL__REQUEUE, /* it yields: to the end of the queue */
+    IL__RELEASE, /* it was a loop too many: to the stack cache */
+} il__after;
+
+struct il__worker {
+    il__split_deque deque; /* first: il__deque_here() points here */
+
+    /* Its own thread only: */
+    il__pool *pool;
+    unsigned index;
+    bool alone;         /* the pool has no other: nobody steals */
+    il__fiber *current;  /* runs */
+    il__fiber *spare;    /* a loop to go on with when `current` parks; set while a task runs */
+    il__fiber *previous; /* ran before, and what it wants */
+    il__after after;
+    il__job *handoff;    /* for the loop that is switched to */
+    unsigned tick;
+    uint64_t random;
+    il__fiber *stacks; /* free, linked by job.next */
+    unsigned stack_count;
+    il__context native; /* the thread's own stack */
+    pthread_t thread;
+    bool joinable;
+    uint32_t ready; /* futex: 1 when it runs, or cannot, as status says */
+    int status;
+
+    il__queue queue; /* runnable; see queue.h */
+
+    _Alignas(64) uint32_t wake; /* futex: 1 when it is to wake up */
+    bool asleep;                /* in pool->sleepers; guarded by pool->idle */
+    il__worker *next_asleep;
+
+    /* Counters, written by its own thread, read by anyone: */
+    uint64_t begun, ended; /* tasks entered here, tasks finished here */
+    uint64_t started, parked, stolen;
+    long kernel_id;
+};
+
+/* Jobs from outside, or that did not fit into a queue. */
+typedef struct il__inbox {
+    il__job *first, *last;
+} il__inbox;
+
+enum { IL__URGENT, IL__NORMAL, IL__LAZY, IL__CLASSES };
+
+struct il__pool {
+    il_executor executor; /* first */
+    il_threads_opts opts; /* set at init */
+    char name[32];
+    il__worker *workers; /* as many as executor.workers */
+    il__stacks stacks;
+    il__pool *next_pool; /* in the list of pools; guarded by its lock */
+
+    _Alignas(64) il__spin inbox_lock; /* guards: */
+    il__inbox inbox[IL__CLASSES];
+    unsigned queued[IL__CLASSES]; /* read without the lock as a hint */
+    uint64_t begun;               /* tasks entered from outside */
+    unsigned waiting; /* atomic: those of them that have not started, if there is a queue_limit */
+
+    _Alignas(64) il__spin timers_lock; /* guards timers */
+    il__heap timers;
+    il_time next_timer; /* atomic: key of the top, or IL_FOREVER */
+
+    _Alignas(64) il__spin idle; /* guards sleepers, asleep */
+    il__worker *sleepers;
+    uint32_t sleeping;  /* atomic: how many sleep */
+    uint32_t searching; /* atomic: how many look for work */
+    il__worker *keeper; /* atomic: the sleeper that watches next_timer, or NULL */
+    il_time keeper_until; /* atomic: until when it sleeps */
+    uint32_t stopping;  /* atomic: workers end */
+    uint32_t visitors;  /* atomic: threads from outside that still touch the pool */
+    il__gate quiet;     /* who waits in close */
+};
+
+extern const il__agent_ops il__fiber_ops;
+
+/* A task of this worker's has ended. */
+void il__pool_task_ended(il__worker *worker);
+
+/* The worker that the current fiber runs on, or NULL on a thread that is none. */
+il__worker *il__worker_here(void);
+
+void il__worker_set_here(il__worker *worker);
+
+/* Make a job runnable: on the current worker if it is one of this pool, else through the inbox. */
+void il__pool_ready(il__pool *pool, il__job *job);
+
+/* Add it to the inbox; who does so announces it. The second form: its lock is held. */
+void il__pool_append(il__pool *pool, int class, il__job *job);
+void il__pool_append_locked(il__pool *pool, int class, il__job *job);
+
+/* Wake a sleeper if there is one and nobody searches. */
+void il__pool_wake_one(il__pool *pool);
+
+/* Work became visible to others: wake a sleeper for it, if need be. */
+static inline void il__pool_announce(il__pool *pool)
+{
+    il__fence_light(); /* pairs with the heavy fence of one who goes to sleep */
+    if (il__unlikely(il__load(&pool->sleeping)) && !il__load(&pool->searching))
+        il__pool_wake_one(pool);
+}
+
+/* Timers: a fiber's wait ends at `until`. */
+void il__timer_set(il__pool *pool, il__fiber *fiber, il_time until);
+void il__timer_clear(il__pool *pool, il__fiber *fiber);
+/* Wake those whose time has come. */
+void il__timers_expire(il__pool *pool);
+/* Wake a sleeper to watch them, if nobody does. */
+void il__timers_find_keeper(il__pool *pool);
+
+/* The next job for this worker; sleeps while there is none; NULL: the pool stops. */
+il__job *il__worker_next(il__worker *worker);
+/* An urgent job, or the first of its own queue; NULL: neither. */
+il__job *il__worker_next_urgent(il__worker *worker);
+static inline il__job *il__worker_next_own(il__worker *worker)
+{
+    if (il__unlikely(il__load(&worker->pool->queued[IL__URGENT])))
+        return il__worker_next_urgent(worker);
+    return il__queue_pop(&worker->queue, worker->alone);
+}
+/* Push to its own queue, or to the inbox when that is full. */
+void il__worker_push(il__worker *worker, il__job *job);
+/* Before it begins a job: no timer may go unwatched while somebody sleeps. */
+static inline void il__worker_mind_timers(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    if (il__unlikely(il__load(&pool->next_timer) != IL_FOREVER)) il__timers_find_keeper(pool);
+}
+
+/* fiber.c: the loop, and moving between stacks. */
+bool il__worker_ensure_spare(il__worker *worker);
+void il__worker_run(il__worker *worker); /* on the thread's own stack, until the pool stops */
+void il__fiber_settle(il__agent *agent);
+void il__worker_drop_stacks(il__worker *worker);
+
+/* fork.c: run a fork that has left its owner; let go of one. */
+void il__fork_run(il_fork *fork);
+void il__fork_refuse(il_fork *fork, int status);
+void il__fork_leave(il_fork *fork, void *agent);
+
+/* overflow.c: name the fiber whose stack overflowed. */
+void il__overflow_watch(void);
+void *il__overflow_stack_new(void);
+void il__overflow_stack_free(void *stack);
+
+/* pools.c is the list of pools, for il_fiber_list. */
+void il__pools_add(il__pool *pool);
+void il__pools_remove(il__pool *pool);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_SCHED_STACKS_H
+#define IL_SCHED_STACKS_H
+
+/*
+ * The stacks of a pool: cut from slabs of reserved memory, each with a guard at its low end. Freed
+ * ones are kept for the next fiber; all go when the pool goes.
+ */
+
+#include "sched/fiber.h"
+
+typedef struct il__slab il__slab;
+
+typedef struct il__stacks {
+    size_t stack_size; /* whole, with guard and fiber; set at init */
+    il__spin lock;     /* guards the rest */
+    il__slab *slabs;   /* newest first */
+    il__fiber *free;   /* linked by job.next */
+    size_t free_count;
+} il__stacks;
+
+/* stack_size 0: the default. */
+void il__stacks_init(il__stacks *stacks, size_t stack_size);
+void il__stacks_destroy(il__stacks *stacks);
+
+/* A fiber with a stack that has nothing on it; NULL without memory. */
+il__fiber *il__stacks_get(il__stacks *stacks);
+
+/* Give back a chain of `count` fibers linked by job.next. */
+void il__stacks_put(il__stacks *stacks, il__fiber *first, il__fiber *last, size_t count);
+
+/* Call visit for every fiber that there is, free ones too; the lock is held. */
+void il__stacks_visit(il__stacks *stacks, void (*visit)(il__fiber *, void *arg), void *arg);
+
+/* The most that its fiber has used of it so far, in whole pages, as far as memory tells. */
+size_t il__fiber_stack_used(const il__fiber *fiber);
+
+/* Is the address in the guard of this fiber's stack? Safe in a signal handler. */
+bool il__stacks_in_guard(const il__fiber *fiber, const void *address);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a worker finds its next job, and how it sleeps when there is none.
+ *
+ * The order: its own queue; timers; the inbox; other workers (half of a queue, or a fork); then a
+ * short search in a circle; then sleep. Every now and then timers are seen to, and the queue is
+ * filled up from the inbox, however full it is, so that a busy queue does not starve them.
+ *
+ * Nobody sleeps beside work. Who makes work visible looks at `sleeping` and `searching` after a
+ * light fence; who goes to sleep stops searching, says that it sleeps, and looks for work once
+ * more after a heavy fence. So either the one sees a sleeper and wakes it, or the other sees the
+ * work. A searcher that finds something wakes the next, if it was the last that searched: work
+ * that came in a bunch is met by one worker more at a time, not by all at once.
+ */
+
+#include "base/probe.h"
+#include "os/futex.h"
+#include "sched/pool.h"
+
+enum { FAIRNESS = 64, SEARCHES = 64, BATCH = 32 };
+
+/* --- Making jobs runnable -------------------------------------------------------------------- */
+
+void il__pool_append_locked(il__pool *pool, int class, il__job *job)
+{
+    il__inbox *inbox = &pool->inbox[class];
+    job->next = NULL;
+    if (inbox->last) inbox->last->next = job;
+    else inbox->first = job;
+    inbox->last = job;
+    il__store(&pool->queued[class], pool->queued[class] + 1);
+}
+
+void il__pool_append(il__pool *pool, int class, il__job *job)
+{
+    il__spin_lock(&pool->inbox_lock);
+    il__pool_append_locked(pool, class, job);
+    il__spin_unlock(&pool->inbox_lock);
+}
+
+/* The queue is full: half of it goes to the inbox, where everybody can have it, and the job. */
+static void overflow(il__worker *worker, il__job *job)
+{
+    il__pool *pool = worker->pool;
+    il__job *jobs[IL__QUEUE_SIZE / 2];
+    uint32_t count = il__queue_steal(&worker->queue, jobs, IL__QUEUE_SIZE / 2);
+    il__spin_lock(&pool->inbox_lock);
+    for (uint32_t i = 0; i < count; i++) il__pool_append_locked(pool, IL__NORMAL, jobs[i]);
+    il__pool_append_locked(pool, IL__NORMAL, job);
+    il__spin_unlock(&pool->inbox_lock);
+}
+
+void il__worker_push(il__worker *worker, il__job *job)
+{
+    if (il__unlikely(!il__queue_push(&worker->queue, job))) overflow(worker, job);
+}
+
+void il__pool_ready(il__pool *pool, il__job *job)
+{
+    il__worker *worker = il__worker_here();
+    if (worker && worker->pool == pool) {
+        il__worker_push(worker, job);
+        il__pool_announce(pool);
+        return;
+    }
+    /* From the append on the job may run, end, and be the last before the pool is freed. */
+    il__add(&pool->visitors, 1);
+    il__pool_append(pool, IL__NORMAL, job);
+    il__pool_announce(pool);
+    il__sub(&pool->visitors, 1);
+}
+
+/* --- Finding jobs ---------------------------------------------------------------------------- */
+
+/* The first job of a class, off the inbox; NULL: there is none. Locked. */
+static il__job *take_first(il__pool *pool, int class)
+{
+    il__inbox *inbox = &pool->inbox[class];
+    il__job *job = inbox->first;
+    if (!job) return NULL;
+    inbox->first = job->next;
+    if (!inbox->first) inbox->last = NULL;
+    il__store(&pool->queued[class], pool->queued[class] - 1);
+    return job;
+}
+
+/* A worker's fair share of the normal jobs. Locked. */
+static unsigned fair_share(il__pool *pool)
+{
+    unsigned share = pool->queued[IL__NORMAL] / pool->executor.workers;
+    return share < BATCH ? share : BATCH;
+}
+
+/* Move up to `count` normal jobs to the end of its own queue, in their order. Locked. Only the
+ * normal class is taken ahead: the others are a matter of order. */
+static void take_ahead(il__worker *worker, unsigned count)
+{
+    uint32_t room = il__queue_room(&worker->queue);
+    if (count > room) count = room;
+    for (il__job *job; count && (job = take_first(worker->pool, IL__NORMAL)); count--)
+        il__queue_push(&worker->queue, job);
+}
+
+/* Take the first job of a class, and of the normal one a fair share of what follows. */
+static il__job *take_from_inbox(il__worker *worker, int class)
+{
+    il__pool *pool = worker->pool;
+    if (!il__load(&pool->queued[class])) return NULL;
+
+    il__spin_lock(&pool->inbox_lock);
+    unsigned share = fair_share(pool);
+    il__job *job = take_first(pool, class);
+    if (class == IL__NORMAL && share > 1) take_ahead(worker, share - 1);
+    il__spin_unlock(&pool->inbox_lock);
+    return job;
+}
+
+/* A queue that is never empty must not keep the inbox waiting; nor may what stands in the inbox
+ * overtake what was taken from there before. So it goes to the end of the queue. */
+static void refill(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    if (!il__load(&pool->queued[IL__NORMAL])) return;
+    il__spin_lock(&pool->inbox_lock);
+    unsigned share = fair_share(pool);
+    take_ahead(worker, share ? share : 1);
+    il__spin_unlock(&pool->inbox_lock);
+}
+
+static unsigned next_random(il__worker *worker)
+{
+    worker->random ^= worker->random << 13; /* xorshift, Marsaglia 2003 */
+    worker->random ^= worker->random >> 7;
+    worker->random ^= worker->random << 17;
+    return (unsigned)(worker->random >> 32);
+}
+
+/* Rob one other worker: half of its queue, or its oldest public fork. */
+static il__job *rob(il__worker *worker, il__worker *victim)
+{
+    il__job *jobs[BATCH];
+    il__probe(IL__PROBE_STEAL, victim);
+    uint32_t count = il__queue_steal(&victim->queue, jobs, BATCH);
+    if (count) {
+        for (uint32_t i = 1; i < count; i++) il__worker_push(worker, jobs[i]);
+        il__store(&worker->stolen, worker->stolen + count);
+        return jobs[0];
+    }
+    il_fork *fork = il__deque_steal(&victim->deque);
+    if (!fork) return NULL;
+    il__bump(&worker->stolen);
+    return &fork->job;
+}
+
+static il__job *steal(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    unsigned count = pool->executor.workers, first = next_random(worker) % count;
+    for (unsigned i = 0; i < count; i++) {
+        il__worker *victim = &pool->workers[(first + i) % count];
+        il__job *job = victim == worker ? NULL : rob(worker, victim);
+        if (job) return job;
+    }
+    return NULL;
+}
+
+il__job *il__worker_next_urgent(il__worker *worker)
+{
+    il__job *job = take_from_inbox(worker, IL__URGENT);
+    return job ? job : il__queue_pop(&worker->queue, worker->alone);
+}
+
+static il__job *find(il__worker *worker)
+{
+    il__timers_expire(worker->pool);
+    il__job *job = il__worker_next_own(worker);
+    if (!job) job = take_from_inbox(worker, IL__NORMAL);
+    if (!job) job = steal(worker);
+    if (!job) job = take_from_inbox(worker, IL__LAZY);
+    return job;
+}
+
+/* --- Sleeping -------------------------------------------------------------------------------- */
+
+static void fall_asleep(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    il__spin_lock(&pool->idle);
+    worker->asleep = true;
+    worker->next_asleep = pool->sleepers;
+    pool->sleepers = worker;
+    il__store_seq(&pool->sleeping, pool->sleeping + 1);
+    il__spin_unlock(&pool->idle);
+}
+
+/* Take the worker out of the sleepers; false if whoever woke it has done so. */
+static bool get_up(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    il__spin_lock(&pool->idle);
+    bool was_asleep = worker->asleep;
+    if (was_asleep) {
+        il__worker **at = &pool->sleepers;
+        while (*at != worker) at = &(*at)->next_asleep;
+        *at = worker->next_asleep;
+        worker->asleep = false;
+        il__store_seq(&pool->sleeping, pool->sleeping - 1);
+    }
+    il__spin_unlock(&pool->idle);
+    return was_asleep;
+}
+
+void il__pool_wake_one(il__pool *pool)
+{
+    il__spin_lock(&pool->idle);
+    il__worker *worker = il__load(&pool->searching) ? NULL : pool->sleepers;
+    if (worker) {
+        pool->sleepers = worker->next_asleep;
+        worker->asleep = false;
+        il__store_seq(&pool->sleeping, pool->sleeping - 1);
+        il__add(&pool->searching, 1); /* on its behalf: nobody need wake another meanwhile */
+    }
+    il__spin_unlock(&pool->idle);
+    if (!worker) return;
+    il__store_seq(&worker->wake, 1);
+    il__futex_wake(&worker->wake, 1);
+}
+
+/* Is anything visible? Asks for what is not. */
+static bool any_work(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    bool found = il__load(&pool->next_timer) <= il_now() || il__load(&pool->stopping);
+    for (int class = 0; class < IL__CLASSES; class++) found |= il__load(&pool->queued[class]) != 0;
+    for (unsigned i = 0; i < pool->executor.workers; i++) {
+        il__worker *other = &pool->workers[i];
+        if (other == worker) continue;
+        found |= !il__queue_empty(&other->queue) || il__deque_has_public(&other->deque);
+        il__deque_ask(&other->deque);
+    }
+    return found;
+}
+
+/* Until when this worker sleeps: if nobody watches the timers, it does. */
+static il_time keep_timers(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    il__worker *nobody = NULL;
+    if (!il__cas(&pool->keeper, &nobody, worker)) return IL_FOREVER;
+    il_time until = il__load_seq(&pool->next_timer);
+    il__store_seq(&pool->keeper_until, until);
+    il__fence_heavy(); /* pairs with the light one in il__timer_set */
+    il_time again = il__load_seq(&pool->next_timer);
+    if (again == until) return until;
+    il__store_seq(&pool->keeper_until, again);
+    return again < until ? again : until;
+}
+
+static void sleep_until_work(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    il__probe(IL__PROBE_SLEEP, worker);
+    fall_asleep(worker);
+    il_time until = keep_timers(worker);
+    il__fence_heavy(); /* pairs with the light one in il__pool_announce */
+    if (!any_work(worker))
+        while (!il__load_acquire(&worker->wake))
+            if (il__futex_wait(&worker->wake, 0, until)) break;
+
+    if (il__load(&pool->keeper) == worker) {
+        il__store_seq(&pool->keeper_until, 0);
+        il__store_seq(&pool->keeper, NULL);
+    }
+    if (get_up(worker)) il__add(&pool->searching, 1); /* else whoever woke it has counted it */
+    il__store(&worker->wake, 0);
+}
+
+/* Look around for a while. The worker is counted as searching. */
+static il__job *search(il__worker *worker)
+{
+    il__job *job = NULL;
+    for (int i = 0; !job && i < SEARCHES; i++) {
+        job = find(worker);
+        if (!job) il__pause();
+    }
+    return job;
+}
+
+il__job *il__worker_next(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    il__job *job;
+
+    if (++worker->tick % FAIRNESS == 0) {
+        il__timers_expire(pool);
+        job = il__worker_next_own(worker); /* first, so that there is room for one more */
+        refill(worker);
+        if (job) return job;
+    }
+    if ((job = find(worker))) return job;
+
+    il__add(&pool->searching, 1);
+    while (!(job = search(worker)) && !il__load(&pool->stopping)) {
+        il__sub(&pool->searching, 1);
+        sleep_until_work(worker);
+    }
+    if (il__sub(&pool->searching, 1) == 1 && job) il__pool_announce(pool);
+    return job;
+}

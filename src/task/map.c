@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Map: as many tasks as there are workers take chunks of the index range until it is used up.
+ *
+ * A chunk is a share of what is left (guided self-scheduling, Polychronopoulos and Kuck 1987): large
+ * at first, so that there are few, and small at the end, so that workers finish together whatever
+ * the items cost. Shared between the tasks: `next` and `stop`, atomic; the rest guarded by `mutex`.
+ */
+
+#include <interlock/map.h>
+
+#include <errno.h>
+
+#include <interlock/mutex.h>
+
+#include "base/memory.h"
+#include "task/executor.h"
+#include "task/scope.h"
+
+enum { SHARES = 8 }; /* a chunk is 1/SHARES of each worker's part of what is left */
+
+struct map {
+    il_fn *fn;
+    const char *in;
+    char *out;
+    size_t in_size, out_size, count, chunk;
+    const il_map_opts *opts;
+    unsigned workers;
+
+    size_t next; /* atomic: the first index that nobody has taken */
+    bool stop;   /* atomic: begin no further items */
+
+    il_mutex mutex;
+    size_t done;      /* items that ran */
+    size_t told;      /* done when on_progress was last called */
+    il_time tell_at;  /* when to call it next */
+    size_t failed_at; /* lowest index that failed; count: none */
+    int status;       /* of that one */
+    il__error *error;
+};
+
+/* Take the next chunk: false when there is none. */
+static bool take(struct map *map, size_t *out_from, size_t *out_to)
+{
+    size_t from = il__load(&map->next), chunk;
+    do {
+        size_t left = map->count - from;
+        if (!left) return false;
+        chunk = map->chunk ? map->chunk : left / (SHARES * map->workers);
+        if (chunk < 1) chunk = 1;
+        if (chunk > left) chunk = left;
+    } while (!il__cas_weak(&map->next, &from, from + chunk));
+    *out_from = from;
+    *out_to = from + chunk;
+    return true;
+}
+
+/* Note a failure if no lower item has failed. The mutex is held. */
+static void note_failure(struct map *map, size_t index, int status)
+{
+    il__agent *self = il__self();
+    if (map->failed_at <= index) return;
+    il__error_unref(map->error);
+    il_explain_at("", 0, status, "item %zu", index);
+    map->failed_at = index;
+    map->status = status;
+    map->error = self->note;
+    self->note = NULL;
+}
+
+static void fail(struct map *map, size_t index, int status)
+{
+    il_mutex_lock(&map->mutex);
+    note_failure(map, index, status);
+    il_mutex_unlock(&map->mutex);
+    if (map->opts->stop_on_error) il__store(&map->stop, true);
+}
+
+/* Some items are done. One that finds another telling leaves it to that one. */
+static void progress(struct map *map, size_t items)
+{
+    enum { INTERVAL = 20 };
+    if (!map->opts->on_progress) return;
+    il_mutex_lock(&map->mutex);
+    map->done += items;
+    il_time now = il_now();
+    if (now >= map->tell_at && map->done < map->count) {
+        map->tell_at = now + IL_MS(INTERVAL);
+        map->told = map->done;
+        map->opts->on_progress(map->done, map->count, map->opts->progress_arg);
+    }
+    il_mutex_unlock(&map->mutex);
+}
+
+/* Call fn for [from, to); returns how many ran. */
+static size_t run_chunk(struct map *map, il__cancel *node, size_t from, size_t to)
+{
+    bool bounded = node->deadline != IL_FOREVER;
+    il_fn *fn = map->fn;
+    const char *in = map->in + from * map->in_size;
+    char *out = map->out ? map->out + from * map->out_size : NULL;
+
+    for (size_t i = from; i < to; i++, in += map->in_size, out += out ? map->out_size : 0) {
+        if (il__load(&map->stop) || il__load(&node->status)) return i - from;
+        if (bounded && il__cancel_status(node)) return i - from;
+        int status = fn((void *)in, out);
+        if (il__unlikely(status < 0)) fail(map, i, status);
+    }
+    return to - from;
+}
+
+static int run(void *in, void *out)
+{
+    (void)out;
+    struct map *map = in;
+    il__cancel *node = &((il_scope *)il__self()->scope)->cancel;
+    size_t from, to;
+    while (!il__load(&map->stop) && !il__cancel_status(node) && take(map, &from, &to)) {
+        size_t ran = run_chunk(map, node, from, to);
+        progress(map, ran);
+        if (ran < to - from) {
+            il__store(&map->stop, true);
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Start the tasks, wait for them; -ETIMEDOUT, -ECANCELED, or why none could be started. */
+static int run_all(struct map *map, il_executor *executor)
+{
+    il_scope *scope;
+    il_task_opts task_opts = { .name = map->opts->name };
+    il_scope_opts scope_opts = { .executor = executor, .deadline = map->opts->until };
+    int status = il_scope_open(&scope_opts, &scope);
+    if (status) return status;
+
+    unsigned started = 0;
+    while (!status && started < map->workers && started < map->count) {
+        status = il_go_with(scope, run, map, NULL, &task_opts);
+        if (!status) started++;
+    }
+    int closed = il_scope_close(scope);
+    if (closed) return closed;
+    return started ? 0 : status; /* one task is enough: it takes every chunk */
+}
+
+int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
+                 size_t out_size, size_t count, const il_map_opts *opts)
+{
+    static const il_map_opts defaults;
+    if (!executor || !fn) return -EINVAL;
+    if (!opts) opts = &defaults;
+    if (!count) return 0;
+
+    struct map map = {
+        .fn = fn,
+        .in = in,
+        .out = out,
+        .in_size = in_size,
+        .out_size = out_size,
+        .count = count,
+        .chunk = opts->chunk,
+        .opts = opts,
+        .workers = executor->workers,
+        .failed_at = count,
+    };
+    int status = run_all(&map, executor);
+    if (!status && opts->on_progress && map.done == count)
+        opts->on_progress(count, count, opts->progress_arg);
+    if (!map.error) return status;
+    il__agent_note(il__self(), map.error);
+    return map.status;
+}

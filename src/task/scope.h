@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_TASK_SCOPE_H
+#define IL_TASK_SCOPE_H
+
+/* The scope as tasks see it. */
+
+#include <interlock/scope.h>
+
+#include "wait/gate.h"
+
+struct il_scope {
+    il__cancel cancel; /* below the opener's node at the time */
+    il__gate gate;     /* state: number of children; guards what follows */
+    il__error *error;  /* of the first child that failed */
+    int status;        /* of that one, or 0 */
+    unsigned more;     /* further failures */
+    il_future *failed; /* futures that failed, newest first, each with a reference */
+    il__agent *opener; /* set at init, as is the rest */
+    il_scope *outer;
+    il__cancel *outer_cancel;
+    il_executor *executor; /* NULL: in place */
+    const char *name;
+};
+
+/* One child more, one less. After the last leave the scope may be gone. */
+void il__scope_enter(il_scope *scope);
+void il__scope_leave(il_scope *scope);
+
+/* A child of il_go failed: takes the error; the first one cancels the others. */
+void il__scope_fail(il_scope *scope, int status, il__error *error);
+
+/* A future of this scope failed: keep a reference until somebody has looked at it or the scope ends. */
+void il__scope_keep_failed(il_scope *scope, il_future *future);
+
+#endif

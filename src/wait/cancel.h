@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_WAIT_CANCEL_H
+#define IL_WAIT_CANCEL_H
+
+/*
+ * The cancellation tree. Every task and every scope is a node. Cancelling a node cancels all below
+ * it: their status is set, and a cancellable wait of their owner is claimed with -ECANCELED.
+ *
+ * A task that never waits never enters the tree; it looks at its own status and at that of its
+ * parent, which is a scope. Scopes are linked from the moment they are opened. A task is linked
+ * into its parent when it first waits, and from then on what befalls the parent is passed down.
+ *
+ * A deadline is passive: each wait below is bounded by it, and whoever finds that it has passed
+ * cancels the node that it belongs to with -ETIMEDOUT.
+ */
+
+#include <interlock/time.h>
+
+#include "base/list.h"
+#include "os/spin.h"
+
+typedef struct il__agent il__agent;
+
+typedef struct il__cancel {
+    struct il__cancel *parent; /* set at init */
+    il__agent *owner;  /* whose waits end with it, NULL before its first wait; guarded by lock */
+    il_time deadline;  /* set at init: never later than the parent's */
+    int status;        /* atomic; 0, or why it was cancelled: set once */
+    bool entered;      /* owner only: linked, and owner is set */
+    il__spin lock;     /* parent before child */
+    il__link link;     /* in parent->children; guarded by parent->lock */
+    il__list children; /* guarded by lock */
+} il__cancel;
+
+/* Prepare a node below `parent` (may be NULL). deadline 0: the parent's. */
+void il__cancel_init(il__cancel *node, il__cancel *parent, il_time deadline);
+
+/* Enter the tree on behalf of `owner`, the current agent; leave it again. Both are nothing the
+ * second time. After leaving, the node may be freed if nobody else can name it. */
+void il__cancel_enter(il__cancel *node, il__agent *owner);
+void il__cancel_leave(il__cancel *node);
+
+/* Cancel the node with `status` and all below with -ECANCELED. Only the first time counts. */
+void il__cancel_fire(il__cancel *node, int status);
+
+/* Why this node should stop, or 0. Also sees to a deadline that has passed. */
+int il__cancel_status(il__cancel *node);
+
+/* Cancel the highest node at or above this whose deadline has passed. */
+void il__cancel_expire(il__cancel *node, il_time now);
+
+#endif

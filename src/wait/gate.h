@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_WAIT_GATE_H
+#define IL_WAIT_GATE_H
+
+/*
+ * Gate: one word of state and the list of those who wait for it to change. Every primitive of
+ * `sync`, and futures and scopes too, is a gate and a policy.
+ *
+ *     bit     name      meaning
+ *     0       LOCKED    somebody works on the word and the list; nobody else changes either
+ *     1       WAITERS   the list is not empty
+ *     2..63   -         the primitive's own state
+ *
+ * The lock being a bit of the word has a reason: one store both changes the state and unlocks. So
+ * the last access of one who lets others through is the access that lets them through, and they may
+ * free the gate at once. (nsync does it this way.)
+ *
+ * Fast paths change the word by compare-and-swap from a value without LOCKED to another.
+ */
+
+#include "wait/wait.h"
+
+#define IL__GATE_LOCKED UINT64_C(1)
+#define IL__GATE_WAITERS UINT64_C(2)
+#define IL__GATE_BITS UINT64_C(3)
+enum { IL__GATE_SHIFT = 2 };
+
+/* Lock; returns the word without LOCKED. For a few instructions only. */
+uint64_t il__gate_lock(il__gate *gate);
+
+/* Make the word `state` (its two lowest bits are seen to) and unlock. */
+void il__gate_unlock(il__gate *gate, uint64_t state);
+
+/* Take the first waiter that can be claimed off the list, claimed; NULL if there is none. Locked. */
+il__waiter *il__gate_claim(il__gate *gate);
+
+/* Take this one of the list off it, claimed; false: it had lost its wait, and is off as well. Locked.
+ * For those who choose: the first waiter is gate->waiters. */
+bool il__gate_take(il__gate *gate, il__waiter *waiter);
+
+/* Claim the waiters one by one into a chain linked by `next`; deliver to such a chain, unlocked. */
+il__waiter *il__gate_claim_all(il__gate *gate);
+void il__deliver_all(il__waiter *chain);
+
+/* Add at the end, or in front. Locked, and after il__wait_begin. */
+void il__gate_add(il__gate *gate, il__waiter *waiter);
+void il__gate_add_first(il__gate *gate, il__waiter *waiter);
+
+/* Leave the list, unless one was taken from it: was one still in it? Locked. */
+bool il__gate_remove(il__gate *gate, il__waiter *waiter);
+
+/* The same, unlocked before and after. */
+void il__gate_leave(il__gate *gate, il__waiter *waiter);
+
+/* How many wait. Unlocked; for diagnosis and tests. */
+unsigned il__gate_count(il__gate *gate);
+
+/* The whole of a simple wait: gate is locked; wait at its end with `mode`; unlock to `state`.
+ * Returns 0 when claimed, or -ETIMEDOUT or -ECANCELED, off the list either way. Unlocked. */
+int il__gate_wait(il__gate *gate, uint64_t state, const char *what, const void *on, uint32_t mode,
+                  il__cancels cancels, il_time until);
+
+#endif

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Is the command line answered as documented: help, version, one line and exit 2 for a mistake?"""
+import pathlib
+import re
+
+from tool import interlock, main
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COMMANDS = ["choose", "factor"]
+
+
+def help_shows_examples_and_exit_codes():
+    for command in [], ["choose"], ["factor"]:
+        done = interlock(*command, "--help")
+        assert done.status == 0 and done.err == ""
+        assert "Examples:\n  interlock " in done.out
+        assert re.search(r"Ends with 0 .* 1 .* 2 ", done.out.replace("\n", " ")), done.out
+        assert all(len(line) <= 80 for line in done.out.splitlines())
+    listed = interlock("--help").out
+    assert all(re.search(rf"^  {c} ", listed, re.M) for c in COMMANDS)
+
+
+def examples_of_the_help_work():
+    done = interlock("factor", "12", "18446744073709551557")
+    assert done.out == "12: 2 2 3\n18446744073709551557: 18446744073709551557\n"
+    done = interlock("factor", "--random", "10000", "--seed", "1", "--trial", "--on", "inline")
+    assert done.status == 0 and done.out.count("\n") == 10000
+
+
+def version_is_that_of_the_library():
+    header = (ROOT / "include" / "interlock.h").read_text()
+    version = re.search(r'#define IL_VERSION "(.*)"', header)[1]
+    for args in ["--version"], ["-V"], ["factor", "--version"], ["choose", "--version"]:
+        done = interlock(*args)
+        assert (done.out, done.status) == (f"interlock {version}\n", 0), args
+
+
+MISTAKES = {
+    (): "interlock: no command; 'interlock --help' lists them",
+    ("fatcor",): "interlock: 'fatcor' is no command; there are: choose, factor",
+    ("--frob",): "interlock: unrecognized option '--frob'",
+    ("-q",): "interlock: invalid option -- 'q'",
+    ("factor", "--frob"): "interlock factor: unrecognized option '--frob'",
+    ("factor", "-5"): "interlock factor: invalid option -- '5'",
+    ("factor", "--on"): "interlock factor: option '--on' requires an argument",
+    ("factor", "-j"): "interlock factor: option requires an argument -- 'j'",
+    ("factor", "--on", "mars"):
+        "interlock factor: --on: 'mars' is no executor; there are: inline, threads",
+    ("factor", "-j", "many"): "interlock factor: -j: 'many' is not a whole number",
+    ("factor", "-j", "0"): "interlock factor: -j: 0 is not from 1 to 4096",
+    ("factor", "-j", "99999999999999999999"):
+        "interlock factor: -j: 99999999999999999999 is not from 1 to 4096",
+    ("factor", "-j", "2", "--on", "inline"): "interlock factor: -j 2: inline has one worker",
+    ("factor", "--random", "-1"): "interlock factor: --random: '-1' is not a whole number",
+    ("factor", "--random", "5", "7"): "interlock factor: --random and numbers: one of them",
+    ("factor", "--seed", "5", "7"): "interlock factor: --seed: needs --random",
+    ("factor", "--range", "1:2", "7"): "interlock factor: --range: needs --random",
+    ("factor", "--random", "5", "--range", "7"): "interlock factor: --range: '7' is not LOW:HIGH",
+    ("factor", "--random", "5", "--range", "7:"):
+        "interlock factor: --range: '' is not a whole number",
+    ("factor", "--random", "5", "--range", "9:7"): "interlock factor: --range: 9 is more than 7",
+    ("choose", "--frob"): "interlock choose: unrecognized option '--frob'",
+    ("choose", "lunch"): "interlock choose: 'lunch' is no job; there are: factor",
+    ("choose", "factor", "factor"): "interlock choose: 'factor': one job at a time",
+    ("choose", "--runs", "0"): "interlock choose: --runs: 0 is not from 1 to 1000",
+}
+
+
+def mistakes_are_one_exact_line_and_exit_2():
+    for args, line in MISTAKES.items():
+        done = interlock(*args)
+        assert (done.status, done.out) == (2, ""), (args, done.status, done.out)
+        assert done.err == line + "\n", (args, done.err)
+
+
+def numbers_after_two_dashes_are_no_options():
+    done = interlock("factor", "--", "-5", "7")
+    assert done.status == 1 and done.out == "7: 7\n"
+    assert done.err == "interlock factor: '-5' is not a valid positive integer\n"
+
+
+def manual_knows_every_option():
+    page = (ROOT / "docs" / "interlock.1").read_text().replace("\\-", "-")
+    for command in COMMANDS:
+        for option in re.findall(r"--[a-z]+", interlock(command, "--help").out):
+            assert option in page, f"{command} {option} is not in docs/interlock.1"
+
+
+main(globals())

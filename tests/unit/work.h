@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORK_H
+#define WORK_H
+
+/*
+ * What the tests of task and sched share, beyond check.h: an executor of each kind for a test, tasks
+ * that several need, and ways to meet that are not sleeps.
+ *
+ * A test that should hold wherever tasks run is listed with EACH_EXECUTOR and finds its executor in
+ * *state. When it is over, the executor is freed, and no thread may be left that was not there
+ * before.
+ */
+
+#include <interlock.h>
+
+#include "base/sanitize.h"
+#include "check.h"
+
+/* --- Executors ------------------------------------------------------------------------------- */
+
+struct where {
+    unsigned workers; /* 0: inline */
+};
+
+static const struct where wheres[] UNUSED = { { 0 }, { 1 }, { 2 }, { 8 } };
+static size_t threads_before UNUSED;
+
+UNUSED static int open_executor(void **state)
+{
+    const struct where *where = *state;
+    il_executor *executor = NULL;
+    threads_before = il_thread_list(NULL, 0);
+    int status = where->workers
+                     ? il_threads_new(&(il_threads_opts){ .workers = where->workers }, &executor)
+                     : il_inline_new(&executor);
+    *state = executor;
+    return status;
+}
+
+UNUSED static int free_executor(void **state)
+{
+    il_executor_free(*state);
+    return il_thread_list(NULL, 0) != threads_before;
+}
+
+#define ON(test, n, words)                                                                         \
+    { #test " (" words ")", test, open_executor, free_executor, (void *)&wheres[n] }
+#define INLINE(test) ON(test, 0, "inline")
+#define ONE_WORKER(test) ON(test, 1, "1 worker")
+#define TWO_WORKERS(test) ON(test, 2, "2 workers")
+#define EACH_POOL(test) ONE_WORKER(test), TWO_WORKERS(test), ON(test, 3, "8 workers")
+#define EACH_EXECUTOR(test) INLINE(test), EACH_POOL(test)
+
+/* A pool for the length of a test that wants options of its own. */
+UNUSED static il_executor *pool_of(unsigned workers)
+{
+    il_executor *pool = NULL;
+    assert_int_equal(il_threads_new(&(il_threads_opts){ .workers = workers }, &pool), 0);
+    return pool;
+}
+
+/* --- Tasks ----------------------------------------------------------------------------------- */
+
+UNUSED static int square(void *in, void *out)
+{
+    *(long *)out = *(long *)in * *(long *)in;
+    return 0;
+}
+
+/* The status that *in says. */
+UNUSED static int give(void *in, void *out)
+{
+    (void)out;
+    return *(int *)in;
+}
+
+UNUSED static int nothing(void *in, void *out)
+{
+    (void)in, (void)out;
+    return 0;
+}
+
+/* Adds one to **in. */
+UNUSED static int count(void *in, void *out)
+{
+    (void)out;
+    il__add(*(int **)in, 1);
+    return 0;
+}
+
+/* Waits for **in, an il_event, unless it is cancelled. */
+UNUSED static int await(void *in, void *out)
+{
+    (void)out;
+    return il_event_wait_until(*(il_event **)in, LATE);
+}
+
+/* Keeps its worker busy, without a wait that would free it, from `begun` until `enough`. */
+struct occupation {
+    bool begun, enough;
+};
+
+UNUSED static int occupy(void *in, void *out)
+{
+    struct occupation *job = *(struct occupation **)in;
+    (void)out;
+    il__store_release(&job->begun, true);
+    for (unsigned i = 0; !il__load_acquire(&job->enough); i++) sched_yield();
+    return 0;
+}
+
+/* Begin to occupy a worker; returns when it is. */
+UNUSED static il_future *occupy_worker(il_executor *pool, struct occupation *job)
+{
+    il_future *future = NULL;
+    *job = (struct occupation){ false, false };
+    assert_int_equal(il_submit(pool, occupy, &job, sizeof job, 0, NULL, &future), 0);
+    until_true(&job->begun);
+    return future;
+}
+
+UNUSED static void release_worker(struct occupation *job, il_future *future)
+{
+    il__store_release(&job->enough, true);
+    assert_int_equal(il_future_get(future, LATE, NULL), 0);
+    il_future_free(future);
+}
+
+/* Submit fn(copy of the pointer), a task without a result. */
+UNUSED static il_future *submit_pointer(il_executor *executor, il_fn *fn, void *pointer)
+{
+    il_future *future = NULL;
+    assert_int_equal(il_submit(executor, fn, &pointer, sizeof pointer, 0, NULL, &future), 0);
+    return future;
+}
+
+/* The status of a future, which is freed. */
+UNUSED static int status_of(il_future *future)
+{
+    int status = il_future_get(future, LATE, NULL);
+    il_future_free(future);
+    return status;
+}
+
+/* --- Child processes ------------------------------------------------------------------------- */
+
+/* Run body() in a child of one thread; its exit code, or 256 + the signal that ended it. What it
+ * wrote to standard error is put into words. */
+UNUSED static int in_child(int (*body)(void), char *words, size_t size)
+{
+    int ends[2], status = 0;
+    size_t length = 0;
+    ssize_t more;
+    fflush(NULL);
+    if (pipe(ends)) return -1;
+    pid_t child = fork();
+    if (!child) {
+        signal(SIGABRT, SIG_DFL);
+        alarm(100);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        exit(body());
+    }
+    close(ends[1]);
+    while ((more = read(ends[0], words + length, size - 1 - length)) > 0) length += (size_t)more;
+    words[length] = 0;
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interlock choose: run a job in place and on every executor there is, with several numbers of
+ * workers, and say which is worth it. Measuring and advising are the library's (il_choose); here
+ * are the candidates, and what is shown.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <interlock.h>
+#include <jansson.h>
+
+#include "executors.h"
+#include "factor.h"
+#include "jobs.h"
+#include "progress.h"
+#include "table.h"
+#include "term.h"
+#include "tool.h"
+
+/* Each number of workers up to this many CPUs, then powers of two: a table that can be read. */
+#define EACH_UP_TO 8
+#define BOOK_WORKERS 10
+#define CANDIDATES_MAX 100
+
+struct choice {
+    const struct job_kind *kind;
+    unsigned runs;
+    bool json;
+
+    il_job job;
+    json_t *input;
+    int cpus;
+    il_candidate candidates[CANDIDATES_MAX];
+    il_row rows[CANDIDATES_MAX];
+    size_t count;
+    il_advice advice;
+};
+
+enum { RUNS = 256, JSON };
+
+static const struct argp_option options[] = {
+    { "runs", RUNS, "N", 0, "Times that each is measured; default: 9", 0 },
+    { "json", JSON, NULL, 0, "Print one JSON object", 0 },
+    { 0 },
+};
+
+static int parse_job(struct choice *choice, const char *name)
+{
+    if (choice->kind) return tool_usage("'%s': one job at a time", name);
+    choice->kind = job_find(name);
+    if (choice->kind) return 0;
+
+    char names[256] = "";
+    size_t length = 0;
+    for (const struct job_kind *kind = job_kinds; kind->name && length < sizeof names; kind++)
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s",
+                                   length ? ", " : "", kind->name);
+    return tool_usage("'%s' is no job; there are: %s", name, names);
+}
+
+static int parse(int key, char *arg, struct argp_state *state)
+{
+    struct choice *choice = state->input;
+    uint64_t number;
+    int wrong;
+
+    switch (key) {
+    case ARGP_KEY_INIT: return tool_parse_init(state);
+    case RUNS:
+        wrong = tool_number("--runs", arg, 1, 1000, &number);
+        if (!wrong) choice->runs = (unsigned)number;
+        return wrong;
+    case JSON: choice->json = true; return 0;
+    case ARGP_KEY_ARG: return parse_job(choice, arg);
+    case ARGP_KEY_NO_ARGS: choice->kind = &job_kinds[0]; return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "[JOB]",
+    .doc =
+        "Measure a job in place and on each executor, with 1, 2, ... workers up to the CPUs "
+        "that may be used and with 10, in turn and several times; check that all of them find "
+        "the same; and say which is worth it, in one sentence with its reason. \"No gain\" and "
+        "\"a tie\" are answers. The job is factor: the prime factors of 10,000 numbers by trial "
+        "division."
+        "\v"
+        "Examples:\n"
+        "  interlock choose\n"
+        "  interlock choose factor --runs 20\n"
+        "  interlock choose --json | python3 -m json.tool\n"
+        "\n"
+        "A time is that of a whole run: starting the executor, the work, ending it. The interval "
+        "holds the median that endless runs would have, with the confidence that is printed. The "
+        "memory is the most that the process had in any run.\n"
+        "\n"
+        "Ends with 0 when all is done, 1 when something failed, differing results among it, 2 "
+        "when the command line is wrong.",
+};
+
+static int open_candidate(const il_candidate *candidate, il_executor **out_executor)
+{
+    const struct executor_kind *kind = candidate->arg;
+    return kind->make(candidate->workers, out_executor);
+}
+
+static void add_candidate(struct choice *choice, const struct executor_kind *kind, unsigned workers)
+{
+    for (size_t i = 0; i < choice->count; i++) {
+        const il_candidate *other = &choice->candidates[i];
+        if (other->arg == kind && other->workers == workers) return;
+    }
+    if (choice->count == CANDIDATES_MAX) return;
+    choice->candidates[choice->count++] = (il_candidate){
+        .on = kind->name,
+        .workers = workers,
+        .open = open_candidate,
+        .arg = (void *)kind,
+    };
+}
+
+static void find_candidates(struct choice *choice)
+{
+    unsigned cpus = (unsigned)choice->cpus;
+
+    for (const struct executor_kind *kind = executor_kinds; kind->name; kind++) {
+        add_candidate(choice, kind, 1);
+        if (!kind->scales) continue;
+        for (unsigned workers = 2; workers <= cpus; workers += workers < EACH_UP_TO ? 1 : workers)
+            add_candidate(choice, kind, workers);
+        add_candidate(choice, kind, cpus);
+        add_candidate(choice, kind, BOOK_WORKERS);
+    }
+}
+
+static void show(size_t done, size_t total, void *arg)
+{
+    (void)arg;
+    progress_show((double)done / (double)total, done);
+}
+
+static json_t *row_object(const il_row *row)
+{
+    char checksum[20];
+
+    snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)row->checksum);
+    return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:s}", "on",
+                     row->on, "workers", (int)row->workers, "median_s", row->median, "low_s",
+                     row->low, "high_s", row->high, "speedup", row->speedup, "speedup_low",
+                     row->speedup_low, "speedup_high", row->speedup_high, "cpu_s", row->cpu,
+                     "voluntary_switches", row->voluntary, "involuntary_switches", row->involuntary,
+                     "peak_kib", row->peak_kib < 0 ? json_null() : json_integer(row->peak_kib),
+                     "checksum", checksum);
+}
+
+static const char *verdict_name(il_verdict verdict)
+{
+    static const char *const names[] = {
+        [IL_GAIN] = "gain",
+        [IL_NO_GAIN] = "no gain",
+        [IL_TIE] = "tie",
+        [IL_TOO_FEW] = "too few runs",
+    };
+    return names[verdict];
+}
+
+/* Others at work on the same CPUs leave less to gain: worth knowing before the advice is believed.
+ * They show where the first row had to make room for them more often than it waited by itself. */
+static bool write_note(const struct choice *choice, char *out, size_t size)
+{
+    const il_row *first = &choice->rows[0];
+    double share = first->cpu / first->median;
+
+    if (share > 0.85 || first->involuntary <= first->voluntary) return false;
+    snprintf(out, size,
+             "The CPUs were busy with other work: %s had one for %.0f%% of its time. A quiet "
+             "machine may give other answers.",
+             first->on, share * 100);
+    return true;
+}
+
+static char *write_json(const struct choice *choice)
+{
+    const il_row *chosen = &choice->rows[choice->advice.row];
+    json_t *runs = json_array();
+
+    for (size_t i = 0; i < choice->count; i++)
+        json_array_append_new(runs, row_object(&choice->rows[i]));
+    json_t *whole =
+        json_pack("{s:s, s:O, s:i, s:i, s:f, s:o, s:{s:s, s:i, s:s, s:s}}", "job",
+                  choice->kind->name, "input", choice->input, "cpus", choice->cpus, "runs_each",
+                  (int)choice->runs, "confidence", choice->advice.coverage, "runs", runs, "choice",
+                  "on", chosen->on, "workers", (int)chosen->workers, "verdict",
+                  verdict_name(choice->advice.verdict), "why", choice->advice.why);
+    char note[256];
+    if (write_note(choice, note, sizeof note))
+        json_object_set_new(whole, "note", json_string(note));
+    char *text = whole ? json_dumps(whole, JSON_REAL_PRECISION(6)) : NULL;
+    char *line = NULL;
+    if (text && asprintf(&line, "%s\n", text) < 0) line = NULL;
+    free(text);
+    json_decref(whole);
+    return line;
+}
+
+static char *write_table(const struct choice *choice)
+{
+    unsigned width = term_width(STDOUT_FILENO) - 1;
+    char *text = NULL, about[256];
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream) return NULL;
+
+    snprintf(about, sizeof about, "%s: %s", choice->kind->name, choice->kind->summary);
+    table_wrap(stream, about, width);
+    snprintf(
+        about, sizeof about,
+        "%d CPU%s to use. %u run%s of each, in turn; the interval holds the median with %.0f%% "
+        "confidence.",
+        choice->cpus, choice->cpus == 1 ? "" : "s", choice->runs, choice->runs == 1 ? "" : "s",
+        choice->advice.coverage * 100);
+    table_wrap(stream, about, width);
+    fputc('\n', stream);
+    table_print(stream, choice->rows, choice->count, choice->advice.row);
+    fprintf(stream, "All runs found the same (checksum %016llx).\n\n",
+            (unsigned long long)choice->rows[0].checksum);
+    if (write_note(choice, about, sizeof about)) table_wrap(stream, about, width);
+    table_wrap(stream, choice->advice.why, width);
+    if (fclose(stream)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static int print(const struct choice *choice)
+{
+    char *text = choice->json ? write_json(choice) : write_table(choice);
+    if (!text) return tool_failed("cannot print", -ENOMEM);
+    int status = tool_write(text, strlen(text));
+    free(text);
+    if (!status) return TOOL_OK;
+    tool_say("cannot write the output: %s", strerror(-status));
+    return TOOL_FAILED;
+}
+
+static int measure(struct choice *choice)
+{
+    il_choose_opts opts = { .runs = choice->runs, .on_progress = show };
+
+    choice->cpus = il_cpu_count(NULL);
+    find_candidates(choice);
+    progress_begin("measuring", "runs");
+    int status = il_choose(&choice->job, choice->candidates, choice->count, &opts, choice->rows,
+                           &choice->advice);
+    progress_end();
+    return status;
+}
+
+int cmd_choose(int argc, char **argv)
+{
+    struct choice choice = { .runs = 9 };
+
+    int end = tool_parse(&argp, argc, argv, 0, &choice);
+    if (end) return end;
+    factor_init();
+    int status = choice.kind->open(&choice.job, &choice.input);
+    if (status) return tool_failed(choice.kind->name, status);
+    status = measure(&choice);
+    end = status ? tool_failed(choice.kind->name, status) : print(&choice);
+    choice.kind->close(&choice.job);
+    json_decref(choice.input);
+    return end;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The jobs by name. */
+
+#include "jobs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "factor.h"
+
+/* ---- factor: ten thousand numbers by trial division, as in the book ---- */
+
+enum { FACTOR_COUNT = 10000, FACTOR_SEED = 1, FACTOR_LOW = 20000, FACTOR_HIGH = 100000000 };
+
+/* What trial division found out about a number, small enough to have ten thousand of. */
+struct found {
+    uint64_t steps, count, mixed; /* divisors tried; prime factors; the factors, in their order */
+};
+
+static int factor_one(void *in, void *out)
+{
+    struct factors factors;
+    struct found *found = out;
+
+    found->steps = factor_trial(*(const uint64_t *)in, &factors);
+    found->count = factors.count;
+    for (unsigned i = 0; i < factors.count; i++)
+        found->mixed = (found->mixed ^ factors.prime[i]) * 0x100000001b3;
+    return 0;
+}
+
+static int factor_open(il_job *job, json_t **out_input)
+{
+    uint64_t *numbers = malloc(FACTOR_COUNT * sizeof *numbers);
+    json_t *input =
+        json_pack("{s:i, s:i, s:i, s:i, s:s}", "count", FACTOR_COUNT, "seed", FACTOR_SEED, "low",
+                  FACTOR_LOW, "high", FACTOR_HIGH, "method", "trial");
+
+    if (!numbers || !input) {
+        free(numbers);
+        json_decref(input);
+        return -ENOMEM;
+    }
+    for (uint64_t i = 0; i < FACTOR_COUNT; i++)
+        numbers[i] = random_number(FACTOR_SEED, i, FACTOR_LOW, FACTOR_HIGH);
+    *job = (il_job){
+        .name = "factor",
+        .fn = factor_one,
+        .in = numbers,
+        .in_size = sizeof *numbers,
+        .out_size = sizeof(struct found),
+        .count = FACTOR_COUNT,
+    };
+    *out_input = input;
+    return 0;
+}
+
+static void factor_close(il_job *job)
+{
+    free((void *)job->in);
+}
+
+const struct job_kind job_kinds[] = {
+    { "factor", "10,000 numbers from 20,000 to 100,000,000, by trial division", factor_open,
+      factor_close },
+    { 0 },
+};
+
+const struct job_kind *job_find(const char *name)
+{
+    for (const struct job_kind *kind = job_kinds; kind->name; kind++) {
+        if (!strcmp(kind->name, name)) return kind;
+    }
+    return NULL;
+}
