@@ -54,23 +54,25 @@ static char *write_number(char *out, uint64_t number)
         "00010203040506070809101112131415161718192021222324252627282930313233"
         "34353637383940414243444546474849505152535455565758596061626364656667"
         "6869707172737475767778798081828384858687888990919293949596979899";
-    char digits[20], *at = digits + sizeof digits;
+    /* clang-format off */
+    static const uint64_t powers[] = {
+        0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+        100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+        10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000u
+    };
+    /* clang-format on */
+    unsigned bits = 64 - (unsigned)__builtin_clzll(number | 1);
+    unsigned guess = bits * 1233 >> 12; /* log2(10) is 4096 / 1233: digits, or one too few */
+    char *end = out + guess + (number >= powers[guess]), *at = end;
 
     while (number >= 100) {
         at -= 2;
         memcpy(at, pairs + number % 100 * 2, 2);
         number /= 100;
     }
-    if (number >= 10) {
-        at -= 2;
-        memcpy(at, pairs + number * 2, 2);
-    } else {
-        *--at = (char)('0' + number);
-    }
-
-    size_t length = (size_t)(digits + sizeof digits - at);
-    memcpy(out, at, length);
-    return out + length;
+    if (number >= 10) memcpy(at - 2, pairs + number * 2, 2);
+    else at[-1] = (char)('0' + number);
+    return end;
 }
 
 /* 12: 2 2 3 */

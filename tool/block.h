@@ -56,7 +56,8 @@ void block_free(struct block *block);
 /* Room for `more` bytes behind those that are there. 0 or -ENOMEM. */
 int bytes_reserve(struct bytes *bytes, size_t more);
 
-/* Number `index` of the repeatable sequence: SplitMix64 from `seed`, low + x mod (high - low + 1). */
+/* Number `index` of the repeatable sequence: SplitMix64 from `seed`, low + x mod
+ * (high - low + 1). */
 uint64_t random_number(uint64_t seed, uint64_t index, uint64_t low, uint64_t high);
 
 #endif

@@ -204,6 +204,13 @@ static int stream(struct run *run, il_executor *executor)
     return il_map_stream(executor, block_run, &stream, &(il_map_opts){ .name = "factor" });
 }
 
+/* Where numbers are typed or answers appear, these are progress enough. */
+static bool is_conversation(const struct run *run)
+{
+    bool typed = !run->intake.words && !run->manner.random && isatty(STDIN_FILENO);
+    return typed || isatty(STDOUT_FILENO);
+}
+
 static int finish(const struct run *run, int status)
 {
     if (run->write_status) {
@@ -235,7 +242,7 @@ int cmd_factor(int argc, char **argv)
     int status = run.kind->make(run.workers, &executor);
     if (status) return tool_failed("cannot start workers", status);
     status = intake_open(&run.intake);
-    if (!isatty(STDOUT_FILENO)) progress_begin("factor", "numbers");
+    if (!is_conversation(&run)) progress_begin("factor", "numbers");
     if (!status) status = stream(&run, executor);
     progress_end();
     il_executor_free(executor);

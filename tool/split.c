@@ -16,10 +16,10 @@
  *   sure to end.
  *
  * Orders and curves have two stages. Stage 1 takes k = lcm(1 .. bound): enough when the order has
- * no prime power above it. Stage 2 forgives one larger prime q. It writes q = 210 g + r or 210 g - r
- * with one of the 24 r < 105 coprime to 210 and compares giant step g with baby step r: one
- * multiplication for two q. Whether 210 g + r is a prime is not asked: most are, and a table would
- * cost more than the rest.
+ * no prime power above it. Stage 2 forgives one larger prime q. It writes q = 210 g + r or
+ * 210 g - r with one of the 24 r < 105 coprime to 210 and compares giant step g with baby step r:
+ * one multiplication for two q. Whether 210 g + r is a prime is not asked: a table of those would
+ * cost more than it saves.
  *
  * A first attempt by orders finds two thirds of the factors that random numbers have, in a third of
  * the time of a curve; that is why it comes first. A single curve waits for its own multiplications

@@ -30,7 +30,7 @@ int tool_parse(const struct argp *argp, int argc, char **argv, unsigned flags, v
     return argp_parse(argp, argc, argv, flags, NULL, input) ? TOOL_USAGE : TOOL_OK;
 }
 
-static void say(const char *format, va_list words)
+static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list words)
 {
     char line[1024];
     int start = snprintf(line, sizeof line, "%s: ", speaker);

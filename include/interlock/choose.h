@@ -3,7 +3,7 @@
 #define INTERLOCK_CHOOSE_H
 
 /*
- * Choose: where does a job run best, and is the difference more than noise?
+ * Choose: where does a job run best, and is the difference more than noise? (examples/17_choose.c)
  *
  *     static int in_place(const il_candidate *c, il_executor **out) { return il_inline_new(out); }
  *     static int threads(const il_candidate *c, il_executor **out)
@@ -17,7 +17,7 @@
  *     il_row rows[2];
  *     il_advice advice;
  *     int status = il_choose(&job, candidates, 2, NULL, rows, &advice);
- *     if (!status) puts(advice.why);  // Use threads with 2 workers: 1.94 times as fast as inline ...
+ *     if (!status) puts(advice.why);  // Use threads with 2 workers: 1.94 times as fast ...
  *
  * The job runs several times with each candidate, in turn, so that what slows the machine for a
  * while slows all of them. The first candidate is what the others are compared with: usually doing
@@ -117,13 +117,13 @@ typedef struct il_choose_opts {
 /* Measure `count` candidates and advise. Fills rows[count] and *out_advice, all of whose pointers
  * are the candidates'. Waits for count * (runs + 1) runs.
  * Returns 0; -EBADMSG: two runs gave different checksums (il_last_error() says which); -EINVAL; the
- * failure of an .open or of the job; -ENOMEM; -ECANCELED. Unless 0, rows and advice are untouched. */
+ * failure of an .open or of the job; -ENOMEM; -ECANCELED. Unless 0, nothing is written. */
 IL_API int il_choose(const il_job *job, const il_candidate *candidates, size_t count,
                      const il_choose_opts *opts, il_row *rows, il_advice *out_advice);
 
 /* The same from times that are known already: seconds[run * count + candidate], all of them above
- * 0. Of opts it uses .runs, which must not be 0, and .margin. Of the rows it fills what follows from
- * the times; .cpu and .peak_kib are -1. 0, -EINVAL or -ENOMEM. */
+ * 0. Of opts it uses .runs, which must not be 0, and .margin. Of the rows it fills what follows
+ * from the times; .cpu, the switches and .peak_kib are -1. 0, -EINVAL or -ENOMEM. */
 IL_API int il_advise(const double *seconds, const il_candidate *candidates, size_t count,
                      const il_choose_opts *opts, il_row *rows, il_advice *out_advice);
 

@@ -110,7 +110,7 @@ static void IL__PRINTF(2, 3) say(struct sentence *sentence, const char *format, 
     if (length > 0) sentence->used += (size_t)length < left ? (size_t)length : left - 1;
 }
 
-/* "threads with 2 workers", or "2 workers" where `like` is on the same; "inline" needs no number. */
+/* "threads with 2 workers", or "2 workers" where `like` is on the same; "inline" needs none. */
 static void say_name(struct sentence *sentence, const il_row *rows, size_t count, size_t i,
                      size_t like)
 {
@@ -194,12 +194,11 @@ static void advise_stay(const struct timings *times, const il_row *rows, double 
         say_name(why, rows, times->count, best, best);
         say(why, " looked %.2f times as fast).", rows[best].speedup);
     } else if (advice->verdict == IL_TIE) {
-        say(why, ": it is a tie; ");
+        say(why, ": these runs cannot tell it from ");
         say_name(why, rows, times->count, best, best);
-        say(why, " looked %.2f times as fast, but that is noise as much as gain (",
-            rows[best].speedup);
+        say(why, ", a tie: %.2f times as fast, but anywhere from ", rows[best].speedup);
         say_interval(why, &rows[best], advice->coverage, times->runs);
-        say(why, ").");
+        say(why, ".");
     } else {
         say(why, ": there is no gain; the best of the others, ");
         say_name(why, rows, times->count, best, best);

@@ -76,7 +76,8 @@ def narrow_terminals_lose_columns_not_lines():
 def terminals_get_colour_unless_no_color_is_set():
     text, status = Terminal("choose", "--runs", "1", on_tty=("err", "out")).end()
     assert status == 0 and "\033[1;32m" in text and "\033[0m" in text and "█" in text
-    text, status = Terminal("choose", "--runs", "1", on_tty=("err", "out"), env={"NO_COLOR": "1"}).end()
+    plain = Terminal("choose", "--runs", "1", on_tty=("err", "out"), env={"NO_COLOR": "1"})
+    text, status = plain.end()
     assert status == 0 and "\033[1" not in text
 
 
