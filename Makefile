@@ -45,6 +45,9 @@ check-valgrind: ready-check ## only Valgrind, unit tests and examples (slow, not
 	$(call build,$(BUILD))
 	@meson test -C $(BUILD) --print-errorlogs --setup valgrind $(TEST)
 
+check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
+	@scripts/check-models
+
 bench: ready-bench ## measure, each figure beside a yardstick
 	$(call build,$(BUILD))
 	@ninja -C $(BUILD) bench
@@ -76,5 +79,5 @@ ready-bench:
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run test check check-asan check-tsan check-valgrind bench install lint format clean help \
+.PHONY: all run test check check-asan check-tsan check-valgrind check-models bench install lint format clean help \
 	ready ready-check ready-bench
