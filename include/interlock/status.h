@@ -10,6 +10,7 @@
  *
  *   -EAGAIN      it would have to wait, and the deadline was IL_NOW; or no room for more
  *   -EALREADY    done before, and it can be done only once
+ *   -EBADMSG     the same job gave two different results
  *   -EBUSY       in use: somebody still waits, runs or holds
  *   -ECANCELED   the task, its scope or its future was cancelled
  *   -EDEADLK     it would wait for itself

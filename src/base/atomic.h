@@ -29,6 +29,9 @@
 /* A counter that one thread writes and others read: no locked instruction. */
 #define il__bump(p) il__store((p), il__load(p) + 1)
 
+/* The line at this address will be needed soon. The address need not be valid. */
+#define il__prefetch(address) __builtin_prefetch(address)
+
 #define il__likely(x) __builtin_expect(!!(x), 1)
 #define il__unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -24,6 +24,7 @@ static const struct {
     { 0, "success" },
     { EAGAIN, "it would have to wait" },
     { EALREADY, "done already" },
+    { EBADMSG, "two results that should be the same differ" },
     { EBUSY, "in use" },
     { ECANCELED, "cancelled" },
     { EDEADLK, "it would wait for itself" },

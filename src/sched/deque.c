@@ -73,6 +73,13 @@ bool il__deque_take(il__split_deque *deque, il_fork *fork)
     return true;
 }
 
+ptrdiff_t il__deque_left(il__split_deque *deque)
+{
+    ptrdiff_t left = deque->owner.top - (deque->slots + withdraw(deque));
+    if (!left) restart(deque);
+    return left;
+}
+
 il_fork *il__deque_steal(il__split_deque *deque)
 {
     uint64_t range = il__load_acquire(&deque->range); /* pairs with the add in il__deque_share */

@@ -66,6 +66,9 @@ void il__deque_empty_out(il__split_deque *deque, void (*leave)(il_fork *, void *
 /* Owner: take `fork` out, wherever it is; false if it is not there (any more). */
 bool il__deque_take(il__split_deque *deque, il_fork *fork);
 
+/* Owner: how many are left that are not stolen; if none, begin again at the bottom. */
+ptrdiff_t il__deque_left(il__split_deque *deque);
+
 /* Thief: the oldest public fork, or NULL. */
 il_fork *il__deque_steal(il__split_deque *deque);
 

@@ -18,7 +18,7 @@
 #include "sched/pool.h"
 
 /* Every so many switches a worker looks beyond its own queue, however full that is. */
-enum { FAIRNESS = 64, STACK_CACHE = 32 };
+enum { FAIRNESS = 64, STACK_CACHE = 32, PATIENCE = 256 };
 
 static void loop(void *arg);
 
@@ -30,6 +30,7 @@ static il__fiber *take_stack(il__worker *worker)
     if (fiber) {
         worker->stacks = (il__fiber *)fiber->job.next;
         worker->stack_count--;
+        il__prefetch(worker->stacks);
         return fiber;
     }
     return il__stacks_get(&worker->pool->stacks);
@@ -48,23 +49,15 @@ static void put_stack(il__worker *worker, il__fiber *fiber)
     il__stacks_put(&worker->pool->stacks, fiber, last, STACK_CACHE);
 }
 
-void il__worker_drop_stacks(il__worker *worker)
-{
-    il__fiber *first = worker->stacks, *last = first;
-    if (!first) return;
-    while (last->job.next) last = (il__fiber *)last->job.next;
-    il__stacks_put(&worker->pool->stacks, first, last, worker->stack_count);
-    worker->stacks = NULL;
-    worker->stack_count = 0;
-}
-
-/* A fiber that will be a loop. */
-static il__fiber *new_loop(il__worker *worker)
+/* A fiber that is a loop: one that was left, and goes on where it was, or a new one. */
+static il__fiber *take_loop(il__worker *worker)
 {
     il__fiber *fiber = take_stack(worker);
     if (!fiber) return NULL;
-    fiber->pool = worker->pool;
     fiber->worker = worker;
+    if (fiber->is_loop) return fiber;
+    fiber->is_loop = true;
+    fiber->pool = worker->pool;
     il__agent_init(&fiber->agent, &il__fiber_ops);
     il__context_make(&fiber->context, fiber->context.low, fiber->context.size, loop, fiber);
     return fiber;
@@ -72,7 +65,7 @@ static il__fiber *new_loop(il__worker *worker)
 
 bool il__worker_ensure_spare(il__worker *worker)
 {
-    if (il__unlikely(!worker->spare)) worker->spare = new_loop(worker);
+    if (il__unlikely(!worker->spare)) worker->spare = take_loop(worker);
     return worker->spare;
 }
 
@@ -106,7 +99,7 @@ static void switch_to(il__worker *worker, il__fiber *from, il__fiber *to, il__af
     worker->current = to;
     to->worker = worker;
     il__self_set(&to->agent);
-    il__context_switch(&from->context, &to->context, after == IL__RELEASE);
+    il__context_switch(&from->context, &to->context, false);
     see_to_previous(from->worker);
 }
 
@@ -116,7 +109,7 @@ static void switch_away(il__fiber *fiber, il__after after)
 {
     il__worker *worker = fiber->worker;
     il__fiber *to = NULL;
-    int saved_errno = *il_errno();
+    int saved_errno = *worker->errno_at;
 
     if ((worker->tick + 1) % FAIRNESS) { /* else il__worker_next counts it, and sees to the rest */
         worker->tick++;
@@ -131,7 +124,7 @@ static void switch_away(il__fiber *fiber, il__after after)
         worker->spare = NULL;
     }
     switch_to(worker, fiber, to, after);
-    *il_errno() = saved_errno;
+    *fiber->worker->errno_at = saved_errno;
 }
 
 static void park(il__agent *self, il_time until)
@@ -172,25 +165,30 @@ void il__fiber_settle(il__agent *agent)
     il__deque_empty_out(&worker->deque, il__fork_leave, agent);
 }
 
+/* Who else could give back what it waits for, if its worker has nothing better to do? */
+static unsigned patience(il__agent *self)
+{
+    il__worker *worker = il__fiber_of(self)->worker;
+    return worker->pool->executor.workers > 1 && il__queue_empty(&worker->queue) ? PATIENCE : 0;
+}
+
 const il__agent_ops il__fiber_ops = {
     .park = park,
     .unpark = unpark,
     .yield = yield,
     .settle = il__fiber_settle,
+    .patience = patience,
 };
 
 /* --- The loop ------------------------------------------------------------------------------ */
 
-/* Go on with a fiber that was parked. This loop becomes the spare, unless there is one. */
+/* Go on with a fiber that was parked. This loop becomes the spare, or rests in the cache. */
 static void resume(il__fiber *self, il__fiber *fiber)
 {
     il__worker *worker = self->worker;
-    if (worker->spare) {
-        switch_to(worker, self, fiber, IL__RELEASE);
-        __builtin_unreachable();
-    }
-    worker->spare = self;
-    switch_to(worker, self, fiber, IL__NOTHING);
+    bool has_spare = worker->spare;
+    if (!has_spare) worker->spare = self;
+    switch_to(worker, self, fiber, has_spare ? IL__RELEASE : IL__NOTHING);
 }
 
 /* The agent is as good as new for the next task. */
@@ -245,9 +243,11 @@ static void loop(void *arg)
             run_fork(self, il__of((void *)job, il_fork, job));
         }
         worker = self->worker;
-        if (il__unlikely(worker->deque.owner.top != worker->deque.slots))
-            il__fatal("a task ended without joining %td of its forks",
-                      worker->deque.owner.top - worker->deque.slots);
+        /* When a stolen fork was joined before those above it, the deque is empty further up. */
+        if (il__unlikely(worker->deque.owner.top != worker->deque.slots)) {
+            ptrdiff_t left = il__deque_left(&worker->deque);
+            if (left) il__fatal("a task ended without joining %td of its forks", left);
+        }
     }
     /* The pool stops: back to the thread's own stack. */
     il__worker *worker = self->worker;
@@ -260,6 +260,7 @@ void il__worker_run(il__worker *worker)
     il__fiber *first = worker->spare;
     il__agent *thread = il__self();
     worker->spare = NULL;
+    worker->errno_at = &errno;
     worker->current = first;
     il__context_adopt(&worker->native);
     il__self_set(&first->agent);

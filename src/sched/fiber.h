@@ -12,7 +12,7 @@
  *
  *     loop      it is its worker's scheduler; runs, or is the worker's spare
  *     task      it runs a task, or is parked in one, or is in a run queue
- *     free      in a stack cache
+ *     free      in a stack cache: a loop at rest, or without its memory
  */
 
 #include "base/heap.h"
@@ -27,6 +27,7 @@ typedef struct il__fiber {
     il__pool *pool;
     il__worker *worker; /* it runs on, or ran on last; set by whoever resumes it */
     il__context context;
+    bool is_loop; /* its stack has been a loop, and has not lost its memory since */
     il__heap_node timer; /* guarded by the pool's timers */
     _Alignas(64) il__agent agent;
 } il__fiber;

@@ -37,6 +37,7 @@ struct il__worker {
     il__after after;
     il__job *handoff;    /* for the loop that is switched to */
     unsigned tick;
+    int *errno_at;      /* the thread's errno: a fiber takes its value along */
     uint64_t random;
     il__fiber *stacks; /* free, linked by job.next */
     unsigned stack_count;
@@ -153,7 +154,6 @@ static inline void il__worker_mind_timers(il__worker *worker)
 bool il__worker_ensure_spare(il__worker *worker);
 void il__worker_run(il__worker *worker); /* on the thread's own stack, until the pool stops */
 void il__fiber_settle(il__agent *agent);
-void il__worker_drop_stacks(il__worker *worker);
 
 /* fork.c: run a fork that has left its owner; let go of one. */
 void il__fork_run(il_fork *fork);

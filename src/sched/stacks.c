@@ -18,6 +18,8 @@
 #endif
 
 enum { DEFAULT_SIZE = 256 * 1024, SMALLEST = 16 * 1024, SLAB_FIRST = 8, SLAB_MOST = 256, KEEP = 1024 };
+enum { COLOURS = 16, COLOUR_STEP = 128 };
+enum { GUARD = 64 * 1024 }; /* addresses only; a frame larger than it could step over it */
 
 struct il__slab {
     il__slab *next;
@@ -33,13 +35,15 @@ void il__stacks_init(il__stacks *stacks, size_t stack_size)
 #if IL_ASAN || IL_TSAN
     stack_size *= 4; /* instrumented frames are larger */
 #endif
-    *stacks = (il__stacks){ .stack_size = ((stack_size + page - 1) & ~(page - 1)) + page };
+    *stacks = (il__stacks){ .stack_size = ((stack_size + page - 1) & ~(page - 1)) + GUARD };
 }
 
+/* Where a fiber lies. If all lay at the same place of their page, those of a thousand would compete
+ * for a few sets of the caches; so neighbours lie a little lower each. */
 static il__fiber *fiber_at(const il__stacks *stacks, const il__slab *slab, size_t index)
 {
     char *top = slab->memory + (index + 1) * stacks->stack_size;
-    return (il__fiber *)(void *)(top - sizeof(il__fiber));
+    return (il__fiber *)(void *)(top - sizeof(il__fiber) - index % COLOURS * COLOUR_STEP);
 }
 
 static il__slab *new_slab(il__stacks *stacks)
@@ -69,10 +73,10 @@ static il__fiber *cut(il__stacks *stacks)
     if (!slab) return NULL;
 
     char *low = slab->memory + slab->used * stacks->stack_size;
-    if (!il__pages_guard(low, il__page_size())) return NULL;
+    if (!il__pages_guard(low, GUARD)) return NULL;
     il__fiber *fiber = fiber_at(stacks, slab, slab->used++);
     *fiber = (il__fiber){ .job.kind = IL__FIBER };
-    fiber->context.low = low + il__page_size();
+    fiber->context.low = low + GUARD;
     fiber->context.size = (size_t)((char *)fiber - fiber->context.low);
 #ifdef IL_VALGRIND
     (void)VALGRIND_STACK_REGISTER(fiber->context.low, (char *)fiber);
@@ -87,6 +91,7 @@ il__fiber *il__stacks_get(il__stacks *stacks)
     il__fiber *fiber = stacks->free;
     if (fiber) {
         stacks->free = (il__fiber *)fiber->job.next;
+        il__prefetch(stacks->free);
         stacks->free_count--;
     } else {
         fiber = cut(stacks);
@@ -99,6 +104,7 @@ static void release_memory(il__fiber *fiber)
 {
     size_t page = il__page_size();
     char *end = (char *)((size_t)fiber & ~(page - 1));
+    fiber->is_loop = false;
     if (end > fiber->context.low) il__pages_release(fiber->context.low, (size_t)(end - fiber->context.low));
 }
 
@@ -145,5 +151,5 @@ size_t il__fiber_stack_used(const il__fiber *fiber)
 bool il__stacks_in_guard(const il__fiber *fiber, const void *address)
 {
     const char *guard_end = fiber->context.low;
-    return (const char *)address < guard_end && (const char *)address >= guard_end - il__page_size();
+    return (const char *)address < guard_end && (const char *)address >= guard_end - GUARD;
 }

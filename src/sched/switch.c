@@ -17,7 +17,6 @@
 
 #include <pthread.h>
 
-#include "base/sanitize.h"
 
 #if IL_TSAN
 void *__tsan_get_current_fiber(void);
@@ -33,8 +32,6 @@ void __sanitizer_finish_switch_fiber(void *save, const void **out_low, size_t *o
 void __asan_unpoison_memory_region(void const volatile *address, size_t size);
 #endif
 
-/* Push what must be preserved, keep the stack pointer in *save, take `sp`, pop, return. */
-void il__switch_stacks(void **save, void *sp);
 /* Lay out a stack so that switching to it calls entry(arg). Returns its stack pointer. */
 void *il__lay_out_stack(char *top, void (*entry)(void *), void *arg);
 
@@ -90,6 +87,7 @@ void il__context_adopt(il__context *context)
 #endif
 }
 
+#if IL_ASAN || IL_TSAN
 void il__context_switch(il__context *from, il__context *to, bool for_good)
 {
 #if IL_ASAN
@@ -104,6 +102,7 @@ void il__context_switch(il__context *from, il__context *to, bool for_good)
     __sanitizer_finish_switch_fiber(from->asan, NULL, NULL);
 #endif
 }
+#endif
 
 void il__context_drop(il__context *context)
 {

@@ -65,7 +65,7 @@ static void call(struct thread *self)
     il__task task = { .name = self->name };
     il__store(&agent->parent, self->parent);
     il__frame_enter(&frame, &task);
-    agent->cancel = &self->cancel;
+    il__store(&agent->cancel, &self->cancel);
     agent->task = &task;
 
     int status = self->fn(self->in, self->out);

@@ -94,6 +94,7 @@ void il__pool_task_ended(il__worker *worker)
     uint64_t word = il__gate_lock(&pool->quiet);
     il__waiter *waiters = il__gate_claim_all(&pool->quiet);
     il__gate_unlock(&pool->quiet, word);
+    il__tsan_hand_over(pool); /* destroy: this was our last access on behalf of that task */
     il__deliver_all(waiters);
 }
 
@@ -187,6 +188,7 @@ static void destroy(il__pool *pool)
     }
     for (unsigned i = 0; i < pool->executor.workers; i++)
         if (pool->workers[i].joinable) pthread_join(pool->workers[i].thread, NULL);
+    il__tsan_receive(pool);
     il__pools_remove(pool);
     for (unsigned i = 0; i < pool->executor.workers; i++) il__deque_destroy(&pool->workers[i].deque);
     il__stacks_destroy(&pool->stacks);

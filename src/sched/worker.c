@@ -80,6 +80,7 @@ static il__job *take_first(il__pool *pool, int class)
     if (!job) return NULL;
     inbox->first = job->next;
     if (!inbox->first) inbox->last = NULL;
+    il__prefetch(inbox->first);
     il__store(&pool->queued[class], pool->queued[class] - 1);
     return job;
 }

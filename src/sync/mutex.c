@@ -91,7 +91,7 @@ static bool may_spin(void)
  * holder. */
 static bool spin_take(il_mutex *mutex, il__agent *self, uint64_t woken)
 {
-    unsigned left = may_spin() ? self->ops->spins : 0;
+    unsigned left = self->ops->patience && may_spin() ? self->ops->patience(self) : 0;
     for (unsigned pauses = 1;; pauses = pauses < MAX_PAUSES ? 2 * pauses : MAX_PAUSES) {
         if (try_take(mutex, self, woken)) return true;
         if (left < pauses || il__load(&mutex->gate.word) & STARVING) return false;
@@ -108,14 +108,6 @@ static int take_now(il_mutex *mutex, il__agent *self)
     bool free = !(word & OWNER);
     il__gate_unlock(&mutex->gate, free ? word | word_of(self) : word);
     return free ? 0 : -EAGAIN;
-}
-
-/* We have been overtaken again. True when that has gone on for too long. */
-static bool lose_patience(il_time *since)
-{
-    il_time now = il_now();
-    if (!*since) *since = now;
-    return now - *since >= PATIENCE;
 }
 
 /* A waiter gives up. If it was the one who starved, others may try again. */
@@ -151,7 +143,7 @@ static bool enqueue(il_mutex *mutex, il__waiter *waiter, uint64_t woken, bool st
 static __attribute__((noinline)) int lock_slow(il_mutex *mutex, il__agent *self,
                                                il__cancels cancels, il_time until)
 {
-    il_time overtaken = 0; /* since when; 0: never yet */
+    il_time since = 0; /* it began to wait; 0: not yet */
     uint64_t woken = 0;
     bool starving = false;
 
@@ -160,7 +152,9 @@ static __attribute__((noinline)) int lock_slow(il_mutex *mutex, il__agent *self,
     for (;;) {
         il__waiter waiter = { .agent = self };
         if (spin_take(mutex, self, woken)) return 0;
-        if (woken) starving = lose_patience(&overtaken);
+        il_time now = il_now();
+        if (woken) starving = now - since >= PATIENCE;
+        else since = now;
         if (enqueue(mutex, &waiter, woken, starving, cancels)) return 0;
 
         int status = il__wait(self, until);

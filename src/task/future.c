@@ -79,7 +79,6 @@ void il__future_complete(il_future *future, int status, il__error *error)
         il__scope_keep_failed(future->task.scope, future);
     il__store(&future->state, IL__COMPLETED);
 
-    il_future_ref(future); /* whoever is woken may free it */
     il__gate_lock(&future->gate);
     il__waiter *waiters = il__gate_claim_all(&future->gate);
     il__callback *callback = future->first_callback;
@@ -91,7 +90,6 @@ void il__future_complete(il_future *future, int status, il__error *error)
         il__free(callback);
         callback = next;
     }
-    il__future_unref(future);
 }
 
 static bool is_done(const il_future *future)
@@ -142,12 +140,20 @@ const il_error *il_future_error(il_future *future)
     return &future->error->public;
 }
 
+/* Whoever is woken may free it, though we are not done with it. */
+static void complete_by_hand(il_future *future, int status, il__error *error)
+{
+    il_future_ref(future);
+    il__future_complete(future, status, error);
+    il__future_unref(future);
+}
+
 int il_future_cancel(il_future *future)
 {
     if (is_done(future)) return -EALREADY;
     if (move(future, IL__PENDING, IL__COMPLETED)) {
         const char *name = future->task.name ? future->task.name : "";
-        il__future_complete(future, -ECANCELED, il__error_plain(-ECANCELED, name, NULL));
+        complete_by_hand(future, -ECANCELED, il__error_plain(-ECANCELED, name, NULL));
     } else {
         il__cancel_fire(&future->task.cancel, -ECANCELED);
     }
@@ -250,7 +256,7 @@ int il_promise_set(il_future *promise, const void *out)
 {
     if (!move(promise, IL__PENDING, IL__RUNNING)) return -EALREADY;
     if (out && promise->out_size) memcpy(promise->bytes, out, promise->out_size);
-    il__future_complete(promise, 0, NULL);
+    complete_by_hand(promise, 0, NULL);
     return 0;
 }
 
@@ -267,8 +273,8 @@ int il_promise_fail(il_future *promise, int status, const char *message)
 {
     if (status >= 0) return -EINVAL;
     if (!move(promise, IL__PENDING, IL__RUNNING)) return -EALREADY;
-    il__future_complete(promise, status,
-                        error_with_words(status, "%s", message ? message : il_strerror(status)));
+    complete_by_hand(promise, status,
+                     error_with_words(status, "%s", message ? message : il_strerror(status)));
     return 0;
 }
 

@@ -34,7 +34,8 @@ il_future *il__future_new(size_t out_size, size_t in_size);
 /* The task may begin: true exactly once, and not after a cancel. */
 bool il__future_begin(il_future *future);
 
-/* The outcome is there: takes the error. Only by the one who made `state` IL__COMPLETED, or who runs
+/* The outcome is there: takes the error. The caller has a reference, since whoever is woken may drop
+ * the others. Only by the one who made `state` IL__COMPLETED, or who runs
  * it. */
 void il__future_complete(il_future *future, int status, il__error *error);
 

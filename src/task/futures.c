@@ -37,8 +37,9 @@ static ptrdiff_t find(il_future **futures, size_t count, matches_fn *matches, si
     return found;
 }
 
-/* Wait until one more of those that are not done is done. */
-static int wait_for_one(il_future **futures, size_t count, il__waiter *waiters, il_time until)
+/* Wait until one more is done than when `left` were not. */
+static int wait_for_one(il_future **futures, size_t count, size_t left, il__waiter *waiters,
+                        il_time until)
 {
     il__agent *self = il__self();
     int status = 0;
@@ -52,11 +53,10 @@ static int wait_for_one(il_future **futures, size_t count, il__waiter *waiters, 
         bool done = word >> IL__GATE_SHIFT;
         if (!done) il__gate_add(&futures[i]->gate, &waiters[i]);
         il__gate_unlock(&futures[i]->gate, word);
-        if (done && il__claim(self, 0)) { /* done in the meantime: claim oneself */
-            il__or(&self->word, IL__WOKEN);
-            break;
-        }
+        if (!done) left--;
     }
+    /* One is done already that was not when they were counted: claim oneself. */
+    if (left && il__claim(self, 0)) il__or(&self->word, IL__WOKEN);
     status = il__wait(self, until);
     for (size_t i = 0; i < count; i++)
         if (waiters[i].agent && futures[i]) il__gate_leave(&futures[i]->gate, &waiters[i]);
@@ -77,7 +77,7 @@ static int wait_until(il_future **futures, size_t count, matches_fn *matches, il
     if (count > FEW && !(waiters = il__alloc(count * sizeof *waiters))) return -ENOMEM;
     while (*out_found == NONE && left && !status) {
         for (size_t i = 0; i < count; i++) waiters[i].agent = NULL;
-        status = wait_for_one(futures, count, waiters, until);
+        status = wait_for_one(futures, count, left, waiters, until);
         *out_found = find(futures, count, matches, &left);
         if (*out_found != NONE || !left) status = 0;
     }

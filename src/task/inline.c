@@ -19,6 +19,16 @@ typedef struct inline_executor {
 
 enum { ONE = 1 << IL__GATE_SHIFT };
 
+/* A task that runs in place inside another is cancelled with it: the other one cannot go on before
+ * this has ended. Nobody knows the node yet. */
+static void obey_what_is_around(il__task *task)
+{
+    il__agent *self = il__self();
+    if (!self->task || !self->cancel || task->scope != self->scope) return;
+    il__cancel_enter(self->cancel, self);
+    il__cancel_init(&task->cancel, self->cancel, task->cancel.deadline);
+}
+
 static int start(il_executor *executor, il__task *task)
 {
     inline_executor *here = (inline_executor *)executor;
@@ -28,6 +38,7 @@ static int start(il_executor *executor, il__task *task)
     if (closed) return -ESHUTDOWN;
 
     il__add(&here->started, 1);
+    obey_what_is_around(task);
     il__task_run(task);
 
     word = il__gate_lock(&here->running);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scopes. The number of children is the state of the gate, so that a child that is not the last
- * one leaves with one compare-and-swap. The last one leaves under the gate's lock and unlocks
- * with the store that says "none left": the scope may be freed then.
+ * Scopes. The number of children is the state of the gate, modulo 2^62, less those that the opener
+ * has started and counts for itself (`started`) until it joins: so that starting is free for the
+ * opener, and ending is one compare-and-swap. While nobody waits, the number says nothing and may
+ * pass zero. A join adds `started` under the gate's lock; from then on the last child to leave is
+ * the one that makes it zero, under the lock, too, as there is a waiter; it unlocks with the store
+ * that says so: the scope may be freed then.
  */
 
 #include "task/scope.h"
@@ -17,8 +20,17 @@
 
 enum { ONE = 1 << IL__GATE_SHIFT };
 
+static bool has_children(uint64_t word)
+{
+    return word & ~IL__GATE_BITS;
+}
+
 void il__scope_enter(il_scope *scope)
 {
+    if (il__likely(scope->opener == il__self())) {
+        scope->started++;
+        return;
+    }
     for (unsigned round = 0;; round++) {
         uint64_t word = il__load(&scope->gate.word);
         if (!(word & IL__GATE_LOCKED) && il__cas(&scope->gate.word, &word, word + ONE)) return;
@@ -30,11 +42,11 @@ void il__scope_leave(il_scope *scope)
 {
     /* release in the swap: what the child wrote is seen by who waits for the scope */
     uint64_t word = il__load(&scope->gate.word);
-    while (!(word & IL__GATE_LOCKED) && word >= 2 * ONE)
+    while (il__likely(!(word & IL__GATE_BITS)))
         if (il__cas_weak(&scope->gate.word, &word, word - ONE)) return;
 
     word = il__gate_lock(&scope->gate);
-    il__waiter *waiters = word < 2 * ONE ? il__gate_claim_all(&scope->gate) : NULL;
+    il__waiter *waiters = has_children(word - ONE) ? NULL : il__gate_claim_all(&scope->gate);
     il__gate_unlock(&scope->gate, word - ONE);
     il__deliver_all(waiters);
 }
@@ -88,7 +100,7 @@ int il_scope_open(const il_scope_opts *opts, il_scope **out_scope)
     il__cancel_init(&scope->cancel, self->cancel, opts->deadline);
     il__cancel_enter(&scope->cancel, self);
     self->scope = scope;
-    self->cancel = &scope->cancel;
+    il__store(&self->cancel, &scope->cancel);
     *out_scope = scope;
     return 0;
 }
@@ -132,8 +144,9 @@ static void check_opener(il_scope *scope, const char *call)
 static int join(il_scope *scope, il_time until)
 {
     for (;;) {
-        uint64_t word = il__gate_lock(&scope->gate);
-        if (word < ONE) {
+        uint64_t word = il__gate_lock(&scope->gate) + scope->started * ONE;
+        scope->started = 0;
+        if (!has_children(word)) {
             il__gate_unlock(&scope->gate, word);
             return 0;
         }
@@ -189,7 +202,7 @@ int il_scope_close(il_scope *scope)
     int status = outcome(scope);
     il__cancel_leave(&scope->cancel);
     self->scope = scope->outer;
-    self->cancel = scope->outer_cancel;
+    il__store(&self->cancel, scope->outer_cancel);
     if (scope->error) il__agent_note(self, scope->error);
     while (scope->failed) {
         il_future *future = scope->failed;

@@ -10,7 +10,8 @@
 
 struct il_scope {
     il__cancel cancel; /* below the opener's node at the time */
-    il__gate gate;     /* state: number of children; guards what follows */
+    uint64_t started;  /* children that the opener has started since it last joined; opener only */
+    il__gate gate;     /* state: number of the others; guards what follows */
     il__error *error;  /* of the first child that failed */
     int status;        /* of that one, or 0 */
     unsigned more;     /* further failures */

@@ -65,7 +65,7 @@ void il__frame_enter(il__frame *frame, il__task *task)
         self->has_locals = false;
     }
     self->note = NULL;
-    self->cancel = &task->cancel;
+    il__store(&self->cancel, &task->cancel);
     self->executor = task->executor;
     self->scope = task->scope;
     task->around = self->task;
@@ -84,7 +84,7 @@ void il__frame_leave(il__frame *frame)
 
     il__cancel_leave(self->cancel);
     il__agent_reset(self);
-    self->cancel = frame->cancel;
+    il__store(&self->cancel, frame->cancel);
     self->note = frame->note;
     self->executor = frame->executor;
     self->scope = frame->scope;
@@ -208,6 +208,7 @@ void il__task_cache_open(void)
 void il__task_cache_close(void)
 {
     task_cache *cache = cache_here();
+    if (!cache->open) return;
     cache->open = false;
     while (cache->first) {
         il__task *task = cache->first;

@@ -60,15 +60,15 @@ typedef struct il__agent_ops {
     void (*yield)(il__agent *self);
     /* Let go of what only this thread can see (forks): the surroundings change. NULL: nothing. */
     void (*settle)(il__agent *self);
-    /* How often it may look at a busy lock before it parks; 0: parking is as cheap as looking. */
-    unsigned spins;
+    /* How many pauses of the CPU may it spend on a busy lock before it parks? NULL: none. */
+    unsigned (*patience)(il__agent *self);
 } il__agent_ops;
 
 struct il__agent {
     _Alignas(16) uint32_t word; /* atomic; the table above. A mutex keeps bits below the address */
     uint32_t held;            /* mutexes held; owner only */
     const il__agent_ops *ops; /* set at init */
-    il__cancel *cancel;       /* the innermost node that its waits obey, or NULL; owner only */
+    il__cancel *cancel;       /* the innermost node that its waits obey, or NULL; owner writes */
     il__error *note;          /* last error noted; owner only */
     void *executor;           /* the il_executor whose task it runs, or NULL; owner only */
     void *scope;              /* the current il_scope, or NULL; owner only */

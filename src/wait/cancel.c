@@ -21,7 +21,14 @@ void il__cancel_init(il__cancel *node, il__cancel *parent, il_time deadline)
 {
     il_time bound = parent ? parent->deadline : IL_FOREVER;
     if (!deadline || deadline > bound) deadline = bound;
-    *node = (il__cancel){ .parent = parent, .deadline = deadline };
+    node->parent = parent;
+    node->deadline = deadline;
+    node->status = 0;
+    node->lock = (il__spin){ 0 };
+    node->owner = NULL;
+    node->entered = false;
+    node->link.next = NULL;
+    node->children = (il__list){ 0 };
 }
 
 /* Set the status unless it has one. Sequentially consistent: see wait.c. */
@@ -64,9 +71,14 @@ void il__cancel_leave(il__cancel *node)
     node->entered = false;
 }
 
+/* An agent owns several nodes when it has scopes open. Its wait obeys the innermost, and the others
+ * leave it alone: when it wakes, each scope that it then closes is to know that it was cancelled. */
 static void wake_owner(il__cancel *node)
 {
-    if (node->owner && il__claim(node->owner, IL__BY_CANCEL)) il__deliver(node->owner);
+    il__agent *owner = node->owner;
+    /* Before its word says WAITING, `cancel` may be out of date: but then it sees our status. */
+    if (!owner || (il__load_seq(&owner->word) & IL__PHASE) != IL__WAITING) return;
+    if (il__load(&owner->cancel) == node && il__claim(owner, IL__BY_CANCEL)) il__deliver(owner);
 }
 
 static il__cancel *node_of(il__link *link)

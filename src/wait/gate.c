@@ -80,10 +80,23 @@ il__waiter *il__gate_claim(il__gate *gate)
     return NULL;
 }
 
+/* Each waiter and each agent is on a stack of its own: begin to fetch the next agent, and the waiter
+ * after that, whose address is known by then. */
+static inline void prefetch_after(const il__waiter *waiter)
+{
+    il__prefetch(waiter->next->agent);
+    il__prefetch(waiter->next->next);
+}
+
 il__waiter *il__gate_claim_all(il__gate *gate)
 {
     il__waiter *chain = NULL, **end = &chain;
-    for (il__waiter *waiter; (waiter = il__gate_claim(gate)); end = &waiter->next) *end = waiter;
+    for (il__waiter *waiter; (waiter = gate->waiters);) {
+        prefetch_after(waiter);
+        if (!il__gate_take(gate, waiter)) continue;
+        *end = waiter;
+        end = &waiter->next;
+    }
     *end = NULL;
     return chain;
 }
@@ -92,6 +105,7 @@ void il__deliver_all(il__waiter *chain)
 {
     while (chain) {
         il__agent *agent = chain->agent;
+        if (chain->next) prefetch_after(chain);
         chain = chain->next;
         il__deliver(agent);
     }

@@ -21,10 +21,7 @@
 #include "os/thread.h"
 #include "wait/wait.h"
 
-#ifndef LOOKS_
-#define LOOKS_ 256
-#endif
-enum { SPINS = 40, LOOKS = LOOKS_ };
+enum { SPINS = 40, PATIENCE = 256 };
 
 static il__spin lock;
 static il__list list;
@@ -77,8 +74,18 @@ static void yield(il__agent *self)
     sched_yield();
 }
 
+/* A futex call and the way back cost some microseconds; 256 pauses are about three. */
+static unsigned patience(il__agent *self)
+{
+    (void)self;
+    return PATIENCE;
+}
+
 static const il__agent_ops ops = {
-    .park = park, .unpark = unpark, .yield = yield, .spins = LOOKS
+    .park = park,
+    .unpark = unpark,
+    .yield = yield,
+    .patience = patience,
 };
 
 static void end(void *thread)

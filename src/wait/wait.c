@@ -22,7 +22,10 @@ void il__wait_begin(il__agent *self, const char *what, const void *on, il__cance
     }
     il__store(&self->what, what);
     il__store(&self->on, on);
-    il__swap(&self->word, word);
+    /* A cancellation that does not see this must be seen by il__wait; else the lock of the list that
+     * the waiter is put into is order enough. */
+    if (word & IL__CANCELLABLE) il__store_seq(&self->word, word);
+    else il__store(&self->word, word);
 }
 
 int il__wait(il__agent *self, il_time until)

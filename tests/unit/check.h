@@ -151,6 +151,7 @@ struct cancelled_wait {
 UNUSED static void cancellable_begin(struct cancelled_wait *wait, il_time deadline)
 {
     wait->before = il__self()->cancel;
+    wait->node = (il__cancel){ 0 }; /* it may be fired before it enters */
     il__cancel_init(&wait->node, NULL, deadline);
     il__self()->cancel = &wait->node;
 }

@@ -200,6 +200,28 @@ static void any_failure_of_a_cancelled_task_is_ecanceled(void **state)
     assert_int_equal(status_of_obedient(*state, -ECANCELED), -ECANCELED);
 }
 
+static int wait_in_place(void *in, void *out)
+{
+    il_executor *here = NULL;
+    il_future *inner = NULL;
+    int status = il_inline_new(&here);
+    if (status) return status;
+    status = il_submit(here, await, in, sizeof(il_event *), 0, NULL, &inner);
+    if (!status) status = il_future_get(inner, IL_NOW, NULL);
+    il_future_free(inner);
+    il_executor_free(here);
+    return status;
+}
+
+static void cancel_ends_the_wait_of_a_task_in_place_inside(void **state)
+{
+    il_event never = { 0 };
+    il_future *future = submit_pointer(*state, wait_in_place, &never);
+    until_waiting(&never.gate, 1);
+    assert_int_equal(il_future_cancel(future), 0);
+    assert_int_equal(status_of(future), -ECANCELED);
+}
+
 static void cancelling_one_that_is_done_is_ealready(void **state)
 {
     int ran = 0;
@@ -655,6 +677,7 @@ int main(void)
         EACH_POOL(cancel_ends_the_wait_of_a_running_task),
         EACH_POOL(a_cancelled_task_sees_it_and_may_succeed_all_the_same),
         EACH_POOL(any_failure_of_a_cancelled_task_is_ecanceled),
+        EACH_POOL(cancel_ends_the_wait_of_a_task_in_place_inside),
         EACH_EXECUTOR(cancelling_one_that_is_done_is_ealready),
         EACH_POOL(cancel_ends_the_wait_for_another_task),
         EACH_POOL(cancel_races_with_the_start_and_one_wins),

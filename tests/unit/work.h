@@ -144,23 +144,41 @@ UNUSED static int status_of(il_future *future)
 
 /* --- Child processes ------------------------------------------------------------------------- */
 
-/* Run body() in a child of one thread; its exit code, or 256 + the signal that ended it. What it
- * wrote to standard error is put into words. */
-UNUSED static int in_child(int (*body)(void), char *words, size_t size)
+/* For what ends a process, or must be alone in one. The test program is run again as a child, with
+ * the name of a body instead of the tests. (Not a fork alone: cmocka has its signal handlers in
+ * place by then, and the child of a process full of threads is a poor place to start.) */
+struct body {
+    const char *name;
+    int (*run)(void);
+};
+
+/* At the start of main: if a body is asked for, run it and exit with what it returns. */
+UNUSED static void run_body_if_asked(int argc, char **argv, const struct body *bodies)
 {
+    if (argc != 2) return;
+    alarm(100);
+    for (; bodies->name; bodies++)
+        if (!strcmp(bodies->name, argv[1])) exit(bodies->run());
+    exit(99);
+}
+
+/* Its exit code, or 256 + the signal that ended it; what it wrote to stderr is put into words. */
+UNUSED static int in_child(const char *body, char *words, size_t size)
+{
+    char program[500];
     int ends[2], status = 0;
     size_t length = 0;
-    ssize_t more;
+    ssize_t more = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (more < 0 || pipe(ends)) return -1;
+    program[more] = 0;
     fflush(NULL);
-    if (pipe(ends)) return -1;
     pid_t child = fork();
     if (!child) {
-        signal(SIGABRT, SIG_DFL);
-        alarm(100);
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
-        exit(body());
+        execl(program, program, body, (char *)NULL);
+        _exit(98);
     }
     close(ends[1]);
     while ((more = read(ends[0], words + length, size - 1 - length)) > 0) length += (size_t)more;
@@ -168,6 +186,14 @@ UNUSED static int in_child(int (*body)(void), char *words, size_t size)
     close(ends[0]);
     waitpid(child, &status, 0);
     return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+UNUSED static void assert_fatal_in_child(const char *body, const char *words)
+{
+    char line[4000];
+    int ended = in_child(body, line, sizeof line);
+    if (ended != 256 + SIGABRT) fail_msg("%s ended with %d, and said: %s", body, ended, line);
+    assert_says(line, words);
 }
 
 #endif
