@@ -5,6 +5,8 @@
 /* Which sanitizer this is built with: gcc and clang tell it in different words. The sources that
  * must not be instrumented themselves are told by the build. */
 
+#include <stddef.h>
+
 #if defined(__SANITIZE_THREAD__)
 #define IL_TSAN 1
 #elif defined(__has_feature)
@@ -35,11 +37,17 @@
 #if IL_TSAN
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
+void AnnotateBenignRaceSized(const char *file, int line, const volatile void *address, size_t size,
+                             const char *what);
 #define il__tsan_hand_over(address) __tsan_release(address)
 #define il__tsan_receive(address) __tsan_acquire(address)
+/* Memory of a thread (errno) that the fibers on it use in turn, and save where it matters. */
+#define il__tsan_in_turn(address, size)                                                            \
+    AnnotateBenignRaceSized(__FILE__, __LINE__, (address), (size), "of a thread")
 #else
 #define il__tsan_hand_over(address) ((void)(address))
 #define il__tsan_receive(address) ((void)(address))
+#define il__tsan_in_turn(address, size) ((void)(address))
 #endif
 
 #endif

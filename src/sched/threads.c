@@ -133,6 +133,7 @@ static void *work(void *arg)
     snprintf(name, sizeof name, "%s/%u", pool->name, worker->index);
     il__thread_agent_rename(name);
     il__store(&worker->kernel_id, il__thread_kernel_id());
+    il__tsan_in_turn(&errno, sizeof errno);
     void *signal_stack = il__overflow_stack_new();
     il__tsan_hand_over(worker);
     worker->status = signal_stack ? 0 : -ENOMEM;

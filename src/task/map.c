@@ -29,6 +29,7 @@ struct map {
 
     size_t next; /* atomic: the first index that nobody has taken */
     bool stop;   /* atomic: begin no further items */
+    bool left_out; /* atomic: some of a chunk that was taken did not run */
 
     il_mutex mutex;
     size_t done;      /* items that ran */
@@ -104,7 +105,10 @@ static size_t run_chunk(struct map *map, il__cancel *node, size_t from, size_t t
         if (il__load(&map->stop) || il__load(&node->status)) return i - from;
         if (bounded && il__cancel_status(node)) return i - from;
         int status = fn((void *)in, out);
-        if (il__unlikely(status < 0)) fail(map, i, status);
+        if (il__likely(status >= 0)) continue;
+        /* The echo of a cancellation is no failure of its own: the item was left out. */
+        if (status == -ECANCELED && il__cancel_status(node)) return i - from;
+        fail(map, i, status);
     }
     return to - from;
 }
@@ -119,6 +123,7 @@ static int run(void *in, void *out)
         size_t ran = run_chunk(map, node, from, to);
         progress(map, ran);
         if (ran < to - from) {
+            il__store(&map->left_out, true);
             il__store(&map->stop, true);
             break;
         }
@@ -139,6 +144,8 @@ static int run_all(struct map *map, il_executor *executor)
     while (!status && started < map->workers && started < map->count) {
         status = il_go_with(scope, run, map, NULL, &task_opts);
         if (!status) started++;
+        else if (status == -EAGAIN && !started) /* the queue_limit: until there is room for one */
+            status = il_sleep(il_after(IL_MS(1)));
     }
     int closed = il_scope_close(scope);
     if (closed) return closed;
@@ -168,6 +175,8 @@ int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_siz
     int status = run_all(&map, executor);
     if (!status && opts->on_progress && map.done == count)
         opts->on_progress(count, count, opts->progress_arg);
+    if (!map.left_out && map.next == count && (status == -ETIMEDOUT || status == -ECANCELED))
+        status = 0; /* it came when all had begun */
     if (!map.error) return status;
     il__agent_note(il__self(), map.error);
     return map.status;

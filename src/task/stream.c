@@ -130,7 +130,8 @@ static int empty(struct stream *stream)
         int failed = block->statuses[i];
         if (block->errors[i]) il__agent_note(il__self(), block->errors[i]);
         block->errors[i] = NULL;
-        if (failed < 0 && (stream->opts->stop_on_error || failed == -ECANCELED)) return failed;
+        if (failed < 0 && stream->opts->stop_on_error) return failed;
+        if (failed == -ECANCELED && il_cancelled()) return failed;
         status = io->sink(block->in + i * io->in_size, block->out + i * io->out_size, failed, io->arg);
         if (status < 0) return status;
         stream->done++;
@@ -154,6 +155,19 @@ static void drop_errors(struct stream *stream)
     }
 }
 
+/* Start a task for a full block. When the pool takes no more for the moment (queue_limit), see to
+ * those that it has. */
+static int start(struct stream *stream, il_scope *scope, struct block *block)
+{
+    il_task_opts opts = { .name = stream->opts->name };
+    for (;;) {
+        int status = il_go_with(scope, run_block, block, NULL, &opts);
+        if (status != -EAGAIN) return status;
+        status = stream->tail < stream->head ? empty(stream) : il_sleep(il_after(IL_MS(1)));
+        if (status) return status;
+    }
+}
+
 /* One step: sink what must be sunk, fill and start one block. */
 static int step(struct stream *stream, il_scope *scope)
 {
@@ -166,8 +180,7 @@ static int step(struct stream *stream, il_scope *scope)
     if (answer == 0) stream->ended = true;
     if (block->count) {
         if (stream->io->out_size) memset(block->out, 0, block->count * stream->io->out_size);
-        status = il_go_with(scope, run_block, block, NULL,
-                            &(il_task_opts){ .name = stream->opts->name });
+        status = start(stream, scope, block);
         if (status) return status;
         stream->head++;
     }
@@ -189,7 +202,7 @@ int il_map_stream(il_executor *executor, il_fn *fn, const il_stream *io, const i
     while (!status && !(stream.ended && stream.tail == stream.head)) status = step(&stream, scope);
     if (status) il_scope_cancel(scope);
     int closed = il_scope_close(scope);
-    if (!status || closed == -ETIMEDOUT) status = closed;
+    if (status == -ECANCELED && closed) status = closed; /* why it was cancelled */
     drop_errors(&stream);
 free_memory:
     il__free(stream.memory);

@@ -461,12 +461,13 @@ static int race_on_it(void *in, void *out)
 static int race_of_two_fibers(void)
 {
     static int number;
+    struct occupation job;
     il_executor *pool = NULL;
     il_threads_new(&(il_threads_opts){ .workers = 1 }, &pool);
-    il_future *a = NULL, *b = NULL;
-    int *pointer = &number;
-    il_submit(pool, race_on_it, &pointer, sizeof pointer, 0, NULL, &a);
-    il_submit(pool, race_on_it, &pointer, sizeof pointer, 0, NULL, &b);
+    il_future *busy = occupy_worker(pool, &job); /* so that neither ends before the other begins */
+    il_future *a = submit_pointer(pool, race_on_it, &number);
+    il_future *b = submit_pointer(pool, race_on_it, &number);
+    release_worker(&job, busy);
     il_future_get(a, LATE, NULL);
     il_future_get(b, LATE, NULL);
     il_future_free(a);

@@ -246,7 +246,7 @@ static int start_and_wait_for_another(void *in, void *out)
 
 static void cancel_ends_the_wait_for_another_task(void **state)
 {
-    il_event never = { 0 };
+    static il_event never; /* the other task waits for it until the pool is freed */
     il_future *future = submit_pointer(*state, start_and_wait_for_another, &never);
     until_waiting(&never.gate, 1);
     assert_int_equal(il_future_cancel(future), 0);

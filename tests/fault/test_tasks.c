@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every resource refused in turn: the nth allocation, mapping, guard, stack or thread start, for
+ * every n until none was refused. Whatever is refused, a status comes back, nothing hangs, what has
+ * begun has ended, and the pool works as if nothing had happened. (Leaks are AddressSanitizer's.)
+ */
+
+#include "base/memory.h"
+#include "../unit/work.h"
+
+/* What an operation notes while it runs, on whatever stack; the test asserts. */
+static int begun, ended, broken;
+
+static int note(void *in, void *out)
+{
+    il__add(&begun, 1);
+    il_yield();
+    il__add(&ended, 1);
+    return 0;
+}
+
+static bool is_refusal(int status)
+{
+    return status == -ENOMEM || status == -EAGAIN || status == -ECANCELED;
+}
+
+/* A status that an operation may end with when something was refused. */
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) broken = __LINE__;                                                       \
+    } while (0)
+
+/* --- Operations -------------------------------------------------------------------------------- */
+
+typedef int operation(il_executor *pool);
+
+enum { TASKS = 20 };
+
+static int submit_and_get(il_executor *pool)
+{
+    il_future *futures[TASKS] = { NULL };
+    int first = 0;
+    for (int i = 0; i < TASKS; i++) {
+        int status = il_submit(pool, note, NULL, 0, 0, NULL, &futures[i]);
+        CHECK(!status || !futures[i]);
+        if (status && !first) first = status;
+    }
+    for (int i = 0; i < TASKS; i++) {
+        int status = futures[i] ? il_future_get(futures[i], LATE, NULL) : 0;
+        CHECK(!status || il_future_error(futures[i]));
+        if (status && !first) first = status;
+        il_future_free(futures[i]);
+    }
+    return first;
+}
+
+/* Tasks that park: each needs a stack that the next can go on with. */
+static int submit_and_park(il_executor *pool)
+{
+    il_event event = { 0 };
+    il_event *pointer = &event;
+    il_future *futures[TASKS] = { NULL };
+    int first = 0;
+    for (int i = 0; i < TASKS; i++) {
+        int status = il_submit(pool, await, &pointer, sizeof pointer, 0, NULL, &futures[i]);
+        if (status && !first) first = status;
+    }
+    il_yield();
+    il_event_set(&event);
+    for (int i = 0; i < TASKS; i++) {
+        int status = futures[i] ? il_future_get(futures[i], LATE, NULL) : 0;
+        if (status && !first) first = status;
+        il_future_free(futures[i]);
+    }
+    return first;
+}
+
+struct depth {
+    il_executor *pool;
+    int left;
+};
+
+static int go_deeper(void *in, void *out)
+{
+    struct depth self = *(struct depth *)in;
+    il_future *inner = NULL;
+    il__add(&begun, 1);
+    int status = 0;
+    if (self.left--) {
+        status = il_submit(self.pool, go_deeper, &self, sizeof self, 0, NULL, &inner);
+        if (!status) status = il_future_get(inner, LATE, NULL);
+        il_future_free(inner);
+    }
+    il__add(&ended, 1);
+    return status;
+}
+
+static int nest_tasks(il_executor *pool)
+{
+    struct depth top = { pool, 40 };
+    il_future *future = NULL;
+    int status = il_submit(pool, go_deeper, &top, sizeof top, 0, NULL, &future);
+    if (!status) status = il_future_get(future, LATE, NULL);
+    il_future_free(future);
+    return status;
+}
+
+static int go_in_a_scope(il_executor *pool)
+{
+    il_scope *scope = NULL;
+    int status = il_scope_open(&(il_scope_opts){ .executor = pool }, &scope), first = 0;
+    CHECK(!status || !scope);
+    if (status) return status;
+    for (int i = 0; i < TASKS; i++) {
+        status = il_go(scope, note, NULL, NULL);
+        if (status && !first) first = status;
+    }
+    status = il_scope_close(scope);
+    return status ? status : first;
+}
+
+struct tree {
+    int depth;
+};
+
+static int grow_tree(void *in, void *out)
+{
+    struct tree child = { ((struct tree *)in)->depth - 1 };
+    il_scope *scope = NULL;
+    il__add(&begun, 1);
+    int status = child.depth < 0 ? 0 : il_scope_open(NULL, &scope), first = status;
+    for (int i = 0; scope && i < 3; i++) {
+        status = il_go(scope, grow_tree, &child, NULL);
+        if (status && !first) first = status;
+    }
+    status = il_scope_close(scope);
+    il__add(&ended, 1);
+    return first ? first : status;
+}
+
+static int grow_scopes(il_executor *pool)
+{
+    struct tree root = { 4 };
+    il_scope *scope = NULL;
+    int status = il_scope_open(&(il_scope_opts){ .executor = pool }, &scope);
+    if (status) return status;
+    int first = il_go(scope, grow_tree, &root, NULL);
+    status = il_scope_close(scope);
+    return first ? first : status;
+}
+
+enum { ITEMS = 300 };
+
+static int map_items(il_executor *pool)
+{
+    static long in[ITEMS], out[ITEMS];
+    for (long i = 0; i < ITEMS; i++) in[i] = i, out[i] = -1;
+    int status = il_map(pool, square, in, out, ITEMS, &(il_map_opts){ .chunk = 10 });
+    for (long i = 0; !status && i < ITEMS; i++) CHECK(out[i] == i * i);
+    return status;
+}
+
+static long streamed;
+
+static int source(void *in, void *arg)
+{
+    if (*(long *)arg == ITEMS) return 0;
+    *(long *)in = (*(long *)arg)++;
+    return 1;
+}
+
+static int sink(const void *in, const void *out, int status, void *arg)
+{
+    CHECK(status || *(const long *)out == *(const long *)in * *(const long *)in);
+    CHECK(*(const long *)in == streamed);
+    streamed++;
+    return status;
+}
+
+static int stream_items(il_executor *pool)
+{
+    long next = streamed = 0;
+    il_stream stream = {
+        .source = source, .sink = sink, .arg = &next, .in_size = sizeof(long), .out_size = sizeof(long),
+    };
+    int status = il_map_stream(pool, square, &stream, NULL);
+    CHECK(status || streamed == ITEMS);
+    return status;
+}
+
+static int fail_one(void *in, void *out)
+{
+    return *(long *)in == 7 ? il_fail(-ENOENT, "item %d", 7) : 0;
+}
+
+static int map_with_a_failure(il_executor *pool)
+{
+    static long in[ITEMS], out[ITEMS];
+    for (long i = 0; i < ITEMS; i++) in[i] = i;
+    int status = il_map(pool, fail_one, in, out, ITEMS, NULL);
+    CHECK(status < 0);
+    return status == -ENOENT ? 0 : status;
+}
+
+static void called(il_future *future, void *arg)
+{
+    il__add((int *)arg, 1);
+}
+
+static int chain_promises(il_executor *pool)
+{
+    il_future *promise = NULL, *first = NULL, *second = NULL;
+    il_chain chain = { .then = note };
+    int calls = 0, callbacks = 0;
+    int status = il_promise_new(8, &promise);
+    if (status) return status;
+    status = il_future_then(promise, pool, &chain, &first);
+    if (!status) status = il_future_then(first, pool, &chain, &second);
+    if (!status) {
+        status = il_future_on_done(second, called, &calls);
+        callbacks = !status;
+    }
+    CHECK(il_promise_set(promise, NULL) == 0);
+    if (first) il_future_get(first, LATE, NULL);
+    int outcome = second ? il_future_get(second, LATE, NULL) : 0;
+    while (callbacks && !il__load_acquire(&calls)) sched_yield();
+    il_future_free(promise);
+    il_future_free(first);
+    il_future_free(second);
+    return status ? status : outcome;
+}
+
+static int wait_for_many(il_executor *pool)
+{
+    enum { MANY = 40 };
+    il_future *futures[MANY] = { NULL }, *done;
+    int first = 0;
+    for (int i = 0; i < MANY; i++) {
+        int status = il_submit(pool, note, NULL, 0, 0, NULL, &futures[i]);
+        if (status && !first) first = status;
+    }
+    int status = il_futures_wait(futures, MANY, IL_ANY, LATE);
+    if (!status) status = il_futures_wait(futures, MANY, IL_FIRST_ERROR, LATE);
+    while (!status && !(status = il_futures_next(futures, MANY, LATE, &done, NULL))) {
+        int outcome = il_future_get(done, IL_NOW, NULL);
+        if (outcome && !first) first = outcome;
+        il_future_free(done);
+    }
+    if (status == -EPIPE) status = 0;
+    for (int i = 0; i < MANY; i++) { /* those that could not be waited for */
+        if (futures[i]) il_future_get(futures[i], LATE, NULL);
+        il_future_free(futures[i]);
+    }
+    return first ? first : status;
+}
+
+static int fork_and_wait(void *in, void *out)
+{
+    int depth = *(int *)in - 1;
+    il__add(&begun, 1);
+    int status = 0;
+    if (depth >= 0) {
+        il_fork left;
+        il_fork_start(&left, fork_and_wait, &depth, NULL);
+        il_yield();
+        status = fork_and_wait(&depth, NULL);
+        int joined = il_fork_join(&left);
+        if (!status) status = joined;
+    }
+    il__add(&ended, 1);
+    return status;
+}
+
+static int fork_tree(il_executor *pool)
+{
+    int depth = 5;
+    il_future *future = NULL;
+    int status = il_submit(pool, fork_and_wait, &depth, sizeof depth, 0, NULL, &future);
+    if (!status) status = il_future_get(future, LATE, NULL);
+    il_future_free(future);
+    return status;
+}
+
+static int fail_with_words(void *in, void *out)
+{
+    return il_fail(-ENOENT, "a rather long message that has to be copied: %d", 5);
+}
+
+/* A failure stays the failure that it was, when there is no memory for its words. */
+static int fail_without_memory(il_executor *pool)
+{
+    il_future *future = NULL;
+    int status = il_submit(pool, fail_with_words, NULL, 0, 0, NULL, &future);
+    if (status) return status;
+    status = il_future_get(future, LATE, NULL);
+    const il_error *error = il_future_error(future);
+    CHECK(status == -ENOENT || status == -ENOMEM);
+    CHECK(error && error->message && error->file && error->task);
+    il_future_free(future);
+    return status == -ENOENT ? 0 : status;
+}
+
+static int make_a_pool(il_executor *pool)
+{
+    il_executor *another = NULL;
+    int status = il_threads_new(&(il_threads_opts){ .workers = 3 }, &another);
+    CHECK(!status == !!another);
+    if (!status) status = submit_and_get(another);
+    il_executor_free(another);
+    return status;
+}
+
+static int run_in_place(il_executor *pool)
+{
+    il_executor *here = NULL;
+    int status = il_inline_new(&here);
+    if (!status) status = submit_and_get(here);
+    if (!status) status = map_items(here);
+    il_executor_free(here);
+    return status;
+}
+
+static int start_threads(il_executor *pool)
+{
+    il_thread threads[3];
+    int first = 0;
+    memset(threads, 0, sizeof threads);
+    for (int i = 0; i < 3; i++) {
+        int status = il_thread_start(&threads[i], note, NULL, NULL, &(il_thread_opts){ .name = "refused?" });
+        CHECK(!status || il_thread_state(&threads[i]) == IL_NEW);
+        if (status && !first) first = status;
+    }
+    for (int i = 0; i < 3; i++)
+        if (il_thread_state(&threads[i]) != IL_NEW) CHECK(il_thread_join(&threads[i], LATE) == 0);
+    return first;
+}
+
+/* --- Refusing ----------------------------------------------------------------------------------- */
+
+static void assert_works(il_executor *pool)
+{
+    long n = 7, result = 0;
+    il_future *future = NULL;
+    assert_int_equal(il_submit(pool, square, &n, sizeof n, sizeof n, NULL, &future), 0);
+    assert_int_equal(il_future_get(future, LATE, &result), 0);
+    assert_int_equal(result, 49);
+    il_future_free(future);
+    assert_int_equal(go_in_a_scope(pool), 0);
+}
+
+static void refuse_each(operation *operate, unsigned workers)
+{
+    size_t threads = il_thread_list(NULL, 0);
+    unsigned long asked = 1;
+    int failures = 0;
+    for (unsigned long n = 1; asked >= n; n++) {
+        il_executor *pool = pool_of(workers);
+        begun = ended = broken = 0;
+
+        il__refuse(n);
+        int status = operate(pool);
+        asked = il__refuse(0);
+
+        assert_int_equal(broken, 0); /* else the line where */
+        if (status) assert_true(is_refusal(status));
+        if (asked < n) assert_int_equal(status, 0);
+        failures += status != 0;
+        assert_works(pool);
+        il_executor_free(pool);
+        assert_int_equal(begun, ended);
+        assert_int_equal(il_thread_list(NULL, 0), threads);
+        assert_true(n < 5000);
+    }
+    assert_true(failures > 0);
+}
+
+#define REFUSED(operation)                                                                         \
+    static void operation##_survives_each_refusal(void **state)                                    \
+    {                                                                                              \
+        refuse_each(operation, 1);                                                                 \
+        refuse_each(operation, 2);                                                                 \
+    }
+
+REFUSED(make_a_pool)
+REFUSED(submit_and_get)
+REFUSED(submit_and_park)
+REFUSED(nest_tasks)
+REFUSED(go_in_a_scope)
+REFUSED(grow_scopes)
+REFUSED(map_items)
+REFUSED(map_with_a_failure)
+REFUSED(stream_items)
+REFUSED(chain_promises)
+REFUSED(wait_for_many)
+REFUSED(fork_tree)
+REFUSED(fail_without_memory)
+REFUSED(run_in_place)
+REFUSED(start_threads)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(make_a_pool_survives_each_refusal),
+        cmocka_unit_test(submit_and_get_survives_each_refusal),
+        cmocka_unit_test(submit_and_park_survives_each_refusal),
+        cmocka_unit_test(nest_tasks_survives_each_refusal),
+        cmocka_unit_test(go_in_a_scope_survives_each_refusal),
+        cmocka_unit_test(grow_scopes_survives_each_refusal),
+        cmocka_unit_test(map_items_survives_each_refusal),
+        cmocka_unit_test(map_with_a_failure_survives_each_refusal),
+        cmocka_unit_test(stream_items_survives_each_refusal),
+        cmocka_unit_test(chain_promises_survives_each_refusal),
+        cmocka_unit_test(wait_for_many_survives_each_refusal),
+        cmocka_unit_test(fork_tree_survives_each_refusal),
+        cmocka_unit_test(fail_without_memory_survives_each_refusal),
+        cmocka_unit_test(run_in_place_survives_each_refusal),
+        cmocka_unit_test(start_threads_survives_each_refusal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
