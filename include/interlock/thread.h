@@ -31,7 +31,7 @@
 IL__BEGIN
 
 typedef struct il_thread {
-    uint64_t il__private[40];
+    uint64_t il__private[64];
 } il_thread;
 
 /* The struct of `type` whose `member` is at `pointer`. */

@@ -88,6 +88,7 @@ static void see_to_previous(il__worker *worker)
         while ((word & IL__PHASE) != IL__WOKEN)
             if (il__cas_weak(&from->agent.word, &word, word | IL__PARKED)) return;
         il__worker_push(worker, &from->job); /* woken before it was parked */
+        il__pool_announce(worker->pool);     /* this worker may have a long job before it */
     }
 }
 
@@ -99,6 +100,7 @@ static void switch_to(il__worker *worker, il__fiber *from, il__fiber *to, il__af
     worker->current = to;
     to->worker = worker;
     il__self_set(&to->agent);
+    il__tsan_hand_over(&worker->native); /* received at the end of the thread, and only there */
     il__context_switch(&from->context, &to->context, false);
     see_to_previous(from->worker);
 }
@@ -251,6 +253,7 @@ static void loop(void *arg)
     }
     /* The pool stops: back to the thread's own stack. */
     il__worker *worker = self->worker;
+    il__tsan_hand_over(&worker->native);
     il__context_switch(&self->context, &worker->native, true);
     __builtin_unreachable();
 }
@@ -265,5 +268,6 @@ void il__worker_run(il__worker *worker)
     il__context_adopt(&worker->native);
     il__self_set(&first->agent);
     il__context_switch(&worker->native, &first->context, false);
+    il__tsan_receive(&worker->native);
     il__self_set(thread);
 }

@@ -12,7 +12,7 @@
  *
  *     loop      it is its worker's scheduler; runs, or is the worker's spare
  *     task      it runs a task, or is parked in one, or is in a run queue
- *     free      in a stack cache: a loop at rest, or without its memory
+ *     free      in a stack cache: a loop at rest, as it was left
  */
 
 #include "base/heap.h"
@@ -21,13 +21,16 @@
 
 typedef struct il__worker il__worker;
 typedef struct il__pool il__pool;
+typedef struct il__slab il__slab;
 
 typedef struct il__fiber {
     il__job job; /* first; kind IL__FIBER; next: in a queue or a cache */
     il__pool *pool;
     il__worker *worker; /* it runs on, or ran on last; set by whoever resumes it */
     il__context context;
-    bool is_loop; /* its stack has been a loop, and has not lost its memory since */
+    bool is_loop;   /* a loop rests on its stack */
+    il__slab *slab; /* that its stack is cut from, and where; set at init */
+    size_t index;
     il__heap_node timer; /* guarded by the pool's timers */
     _Alignas(64) il__agent agent;
 } il__fiber;

@@ -3,8 +3,8 @@
  * Stacks in slabs. The first slab is small, so that a pool of a few tasks reserves little; each
  * further one is twice as large up to SLAB_MOST. Each stack gets its guard when it is cut.
  *
- * When more than KEEP stacks are free, those that come back give their memory to the system at
- * once, all but the page with the fiber in it.
+ * Free stacks keep their memory, and the loop that rests on them, for the next fiber. A worker that
+ * has nothing to do gives back the memory of those beyond KEEP, some at a time.
  */
 
 #include "sched/stacks.h"
@@ -17,7 +17,7 @@
 #include <valgrind/valgrind.h>
 #endif
 
-enum { DEFAULT_SIZE = 256 * 1024, SMALLEST = 16 * 1024, SLAB_FIRST = 8, SLAB_MOST = 256, KEEP = 1024 };
+enum { DEFAULT_SIZE = 256 * 1024, SMALLEST = 16 * 1024, SLAB_FIRST = 8, SLAB_MOST = 256, KEEP = 1024, TRIM = 64 };
 enum { COLOURS = 16, COLOUR_STEP = 128 };
 enum { GUARD = 64 * 1024 }; /* addresses only; a frame larger than it could step over it */
 
@@ -25,6 +25,9 @@ struct il__slab {
     il__slab *next;
     char *memory;
     size_t count, used; /* stacks it has room for, stacks cut so far */
+    il__slab *next_bare; /* in the list of slabs that have bare stacks */
+    size_t bare_count;
+    uint16_t bare[SLAB_MOST]; /* indices of stacks that are free and have no memory */
 };
 
 void il__stacks_init(il__stacks *stacks, size_t stack_size)
@@ -65,6 +68,21 @@ static il__slab *new_slab(il__stacks *stacks)
     return slab;
 }
 
+static char *low_end(const il__stacks *stacks, const il__slab *slab, size_t index)
+{
+    return slab->memory + index * stacks->stack_size + GUARD;
+}
+
+/* Lay a fiber on a stack that has nothing on it. */
+static il__fiber *lay(const il__stacks *stacks, il__slab *slab, size_t index)
+{
+    il__fiber *fiber = fiber_at(stacks, slab, index);
+    *fiber = (il__fiber){ .job.kind = IL__FIBER, .slab = slab, .index = index };
+    fiber->context.low = low_end(stacks, slab, index);
+    fiber->context.size = (size_t)((char *)fiber - fiber->context.low);
+    return fiber;
+}
+
 /* Cut the next stack from the newest slab. */
 static il__fiber *cut(il__stacks *stacks)
 {
@@ -72,15 +90,32 @@ static il__fiber *cut(il__stacks *stacks)
     if (!slab || slab->used == slab->count) slab = new_slab(stacks);
     if (!slab) return NULL;
 
-    char *low = slab->memory + slab->used * stacks->stack_size;
-    if (!il__pages_guard(low, GUARD)) return NULL;
-    il__fiber *fiber = fiber_at(stacks, slab, slab->used++);
-    *fiber = (il__fiber){ .job.kind = IL__FIBER };
-    fiber->context.low = low + GUARD;
-    fiber->context.size = (size_t)((char *)fiber - fiber->context.low);
+    char *guard = slab->memory + slab->used * stacks->stack_size;
+    if (!il__pages_guard(guard, GUARD)) return NULL;
+    il__fiber *fiber = lay(stacks, slab, slab->used++);
 #ifdef IL_VALGRIND
     (void)VALGRIND_STACK_REGISTER(fiber->context.low, (char *)fiber);
 #endif
+    return fiber;
+}
+
+/* Take a stack whose memory was given back. */
+static il__fiber *reuse_bare(il__stacks *stacks)
+{
+    il__slab *slab = stacks->bare;
+    if (!slab) return NULL;
+    size_t index = slab->bare[--slab->bare_count];
+    if (!slab->bare_count) stacks->bare = slab->next_bare;
+    return lay(stacks, slab, index);
+}
+
+static il__fiber *take_free(il__stacks *stacks)
+{
+    il__fiber *fiber = stacks->free;
+    if (!fiber) return NULL;
+    stacks->free = (il__fiber *)fiber->job.next;
+    il__prefetch(stacks->free);
+    il__store(&stacks->free_count, stacks->free_count - 1);
     return fiber;
 }
 
@@ -88,33 +123,16 @@ il__fiber *il__stacks_get(il__stacks *stacks)
 {
     if (il__refused()) return NULL;
     il__spin_lock(&stacks->lock);
-    il__fiber *fiber = stacks->free;
-    if (fiber) {
-        stacks->free = (il__fiber *)fiber->job.next;
-        il__prefetch(stacks->free);
-        stacks->free_count--;
-    } else {
-        fiber = cut(stacks);
-    }
+    il__fiber *fiber = take_free(stacks);
+    if (!fiber) fiber = reuse_bare(stacks);
+    if (!fiber) fiber = cut(stacks);
+    il__tsan_hand_over(stacks);
     il__spin_unlock(&stacks->lock);
     return fiber;
 }
 
-static void release_memory(il__fiber *fiber)
-{
-    size_t page = il__page_size();
-    char *end = (char *)((size_t)fiber & ~(page - 1));
-    fiber->is_loop = false;
-    if (end > fiber->context.low) il__pages_release(fiber->context.low, (size_t)(end - fiber->context.low));
-}
-
 void il__stacks_put(il__stacks *stacks, il__fiber *first, il__fiber *last, size_t count)
 {
-    if (il__load(&stacks->free_count) > KEEP)
-        for (il__fiber *fiber = first;; fiber = (il__fiber *)fiber->job.next) {
-            release_memory(fiber);
-            if (fiber == last) break;
-        }
     il__spin_lock(&stacks->lock);
     last->job.next = (il__job *)stacks->free;
     stacks->free = first;
@@ -122,9 +140,47 @@ void il__stacks_put(il__stacks *stacks, il__fiber *first, il__fiber *last, size_
     il__spin_unlock(&stacks->lock);
 }
 
+/* Give the memory back, the fiber's own page too. What is left is a number in its slab. */
+static void strip(il__stacks *stacks, il__fiber *fiber)
+{
+    il__slab *slab = fiber->slab;
+    size_t index = fiber->index;
+    il__context_drop(&fiber->context);
+    il__pages_release(low_end(stacks, slab, index), stacks->stack_size - GUARD);
+
+    il__spin_lock(&stacks->lock);
+    if (!slab->bare_count) {
+        slab->next_bare = stacks->bare;
+        stacks->bare = slab;
+    }
+    slab->bare[slab->bare_count++] = (uint16_t)index;
+    il__spin_unlock(&stacks->lock);
+}
+
+bool il__stacks_trim(il__stacks *stacks)
+{
+    il__fiber *chain = NULL;
+    if (il__likely(il__load(&stacks->free_count) <= KEEP)) return false;
+
+    il__spin_lock(&stacks->lock);
+    for (int i = 0; i < TRIM && stacks->free_count > KEEP; i++) {
+        il__fiber *fiber = take_free(stacks);
+        fiber->job.next = (il__job *)chain;
+        chain = fiber;
+    }
+    il__spin_unlock(&stacks->lock);
+    while (chain) {
+        il__fiber *fiber = chain;
+        chain = (il__fiber *)chain->job.next;
+        strip(stacks, fiber);
+    }
+    return true;
+}
+
 void il__stacks_visit(il__stacks *stacks, void (*visit)(il__fiber *, void *arg), void *arg)
 {
     il__spin_lock(&stacks->lock);
+    il__tsan_receive(stacks);
     for (il__slab *slab = stacks->slabs; slab; slab = slab->next)
         for (size_t i = 0; i < slab->used; i++) visit(fiber_at(stacks, slab, i), arg);
     il__spin_unlock(&stacks->lock);

@@ -9,14 +9,13 @@
 
 #include "sched/fiber.h"
 
-typedef struct il__slab il__slab;
-
 typedef struct il__stacks {
     size_t stack_size; /* whole, with guard and fiber; set at init */
     il__spin lock;     /* guards the rest */
     il__slab *slabs;   /* newest first */
     il__fiber *free;   /* linked by job.next */
-    size_t free_count;
+    size_t free_count; /* atomic */
+    il__slab *bare;    /* those with free stacks that have no memory */
 } il__stacks;
 
 /* stack_size 0: the default. */
@@ -28,6 +27,9 @@ il__fiber *il__stacks_get(il__stacks *stacks);
 
 /* Give back a chain of `count` fibers linked by job.next. */
 void il__stacks_put(il__stacks *stacks, il__fiber *first, il__fiber *last, size_t count);
+
+/* Give the memory of some free stacks back if there are many. False: there are few. */
+bool il__stacks_trim(il__stacks *stacks);
 
 /* Call visit for every fiber that there is, free ones too; the lock is held. */
 void il__stacks_visit(il__stacks *stacks, void (*visit)(il__fiber *, void *arg), void *arg);

@@ -11,6 +11,8 @@
 #include <interlock/thread.h>
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +35,10 @@ struct thread {
     char *name; /* until it ends */
     pthread_t pthread;
     uint64_t parent;
-    il__error *error;
     il__cancel cancel;
     il__gate done;
+    il_error error; /* if status < 0; a copy, since nobody frees what the object would own */
+    char words[160], own_name[48];
 };
 
 _Static_assert(sizeof(struct thread) <= sizeof(il_thread), "il_thread is too small");
@@ -58,6 +61,32 @@ static void count_daemon(int64_t change)
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
+/* Copy what there is to say, causes in the same line. */
+static void keep_error(struct thread *self, il__error *error)
+{
+    const il_error *cause = error->public.cause;
+    int length =
+        snprintf(self->words, sizeof self->words, "%s%s", error->public.message, cause ? ": " : "");
+    if (cause && length > 0 && (size_t)length < sizeof self->words)
+        il_error_format(cause, self->words + length, sizeof self->words - (size_t)length);
+    snprintf(self->own_name, sizeof self->own_name, "%s", error->public.task);
+    self->error = error->public;
+    self->error.message = self->words;
+    self->error.task = self->own_name;
+    self->error.cause = NULL;
+    il__error_unref(error);
+}
+
+static il__error *error_again(const il_error *error, const char *format, ...)
+{
+    va_list words;
+    va_start(words, format);
+    il__error *again =
+        il__error_new(error->status, error->file, error->line, error->task, NULL, format, words);
+    va_end(words);
+    return again;
+}
+
 static void call(struct thread *self)
 {
     il__frame frame;
@@ -70,7 +99,7 @@ static void call(struct thread *self)
 
     int status = self->fn(self->in, self->out);
     self->status = status;
-    self->error = status < 0 ? il__frame_error(&frame, status) : NULL;
+    if (status < 0) keep_error(self, il__frame_error(&frame, status));
     il__frame_leave(&frame);
 }
 
@@ -88,7 +117,7 @@ static void *run(void *arg)
     il__thread_agent_disown(agent);
     il__free(self->name);
     self->name = NULL;
-    il__store_release(&self->state, self->status >= 0           ? IL_DONE
+    il__store_release(&self->state, self->status >= 0            ? IL_DONE
                                     : self->status == -ECANCELED ? IL_CANCELED
                                                                  : IL_FAILED);
     il__gate_lock(&self->done);
@@ -194,7 +223,8 @@ int il_thread_join(il_thread *handle, il_time until)
     if (status) return status;
 
     if (!il__swap(&joined->joined, true)) pthread_join(joined->pthread, NULL);
-    if (joined->error) il__agent_note(il__self(), il__error_ref(joined->error));
+    if (joined->status < 0)
+        il__agent_note(il__self(), error_again(&joined->error, "%s", joined->words));
     return joined->status;
 }
 
@@ -248,8 +278,8 @@ il_state il_thread_state(const il_thread *handle)
 const il_error *il_thread_error(const il_thread *handle)
 {
     struct thread *thread = inside(handle);
-    if (il__load_acquire(&thread->state) < IL_DONE || !thread->error) return NULL;
-    return &thread->error->public;
+    if (il__load_acquire(&thread->state) < IL_DONE || thread->status >= 0) return NULL;
+    return &thread->error;
 }
 
 il_thread *il_thread_self(void)

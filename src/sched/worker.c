@@ -302,6 +302,7 @@ il__job *il__worker_next(il__worker *worker)
 
     il__add(&pool->searching, 1);
     while (!(job = search(worker)) && !il__load(&pool->stopping)) {
+        if (il__stacks_trim(&pool->stacks)) continue;
         il__sub(&pool->searching, 1);
         sleep_until_work(worker);
     }

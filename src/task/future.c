@@ -48,6 +48,10 @@ void il__future_unref(il_future *future)
     if (future->status < 0 && future->status != -ECANCELED && !future->observed)
         il__error_unobserved(&future->error->public);
     il_future *source = future->source;
+    for (il__callback *callback; (callback = future->first_callback);) { /* it never was done */
+        future->first_callback = callback->next;
+        il__free(callback);
+    }
     il__error_unref(future->error);
     il__free(future);
     if (source) il__future_unref(source);
@@ -82,6 +86,7 @@ void il__future_complete(il_future *future, int status, il__error *error)
     il__gate_lock(&future->gate);
     il__waiter *waiters = il__gate_claim_all(&future->gate);
     il__callback *callback = future->first_callback;
+    future->first_callback = NULL;
     il__gate_unlock(&future->gate, DONE); /* release: pairs with is_done */
     il__deliver_all(waiters);
     while (callback) {

@@ -17,7 +17,11 @@
 #include "task/executor.h"
 #include "task/scope.h"
 
-enum { SHARES = 8 }; /* a chunk is 1/SHARES of each worker's part of what is left */
+enum {
+    SHARES = 8,     /* a chunk is 1/SHARES of each worker's part of what is left */
+    LOOK = 10,      /* microseconds between two looks whether to stop, about */
+    LONGEST = 1024, /* items between them at the most */
+};
 
 struct map {
     il_fn *fn;
@@ -93,24 +97,59 @@ static void progress(struct map *map, size_t items)
     il_mutex_unlock(&map->mutex);
 }
 
-/* Call fn for [from, to); returns how many ran. */
-static size_t run_chunk(struct map *map, il__cancel *node, size_t from, size_t to)
+/* The innermost loop: `count` items, or up to the first that fails. Returns how many succeeded. Apart
+ * from the rest so that all it needs stays in registers across the calls. */
+static __attribute__((noinline)) size_t apply(il_fn *fn, const char *in, size_t in_size, char *out,
+                                              size_t out_size, size_t count, int *out_status)
 {
-    bool bounded = node->deadline != IL_FOREVER;
-    il_fn *fn = map->fn;
-    const char *in = map->in + from * map->in_size;
-    char *out = map->out ? map->out + from * map->out_size : NULL;
-
-    for (size_t i = from; i < to; i++, in += map->in_size, out += out ? map->out_size : 0) {
-        if (il__load(&map->stop) || il__load(&node->status)) return i - from;
-        if (bounded && il__cancel_status(node)) return i - from;
+    for (size_t left = count; left; left--, in += in_size, out += out_size) {
         int status = fn((void *)in, out);
         if (il__likely(status >= 0)) continue;
+        *out_status = status;
+        return count - left;
+    }
+    return count;
+}
+
+/* Call fn for [from, to), looking at nothing else; returns how many ran. */
+static size_t run_stretch(struct map *map, il__cancel *node, size_t from, size_t to)
+{
+    size_t out_size = map->out ? map->out_size : 0;
+    for (size_t i = from; i < to; i++) {
+        int status = 0;
+        i += apply(map->fn, map->in + i * map->in_size, map->in_size,
+                   out_size ? map->out + i * out_size : map->out, out_size, to - i, &status);
+        if (i == to) break;
         /* The echo of a cancellation is no failure of its own: the item was left out. */
         if (status == -ECANCELED && il__cancel_status(node)) return i - from;
         fail(map, i, status);
+        if (il__load(&map->stop)) return i + 1 - from;
     }
     return to - from;
+}
+
+static bool should_stop(struct map *map, il__cancel *node)
+{
+    return il__load(&map->stop) || il__cancel_status(node);
+}
+
+/* Call fn for [from, to) in stretches of `*length`, which is made to take about LOOK each, and look
+ * between them whether to stop; returns how many ran. */
+static size_t run_chunk(struct map *map, il__cancel *node, size_t from, size_t to, size_t *length)
+{
+    size_t at = from;
+    il_time begun = il_now();
+    while (at < to && !should_stop(map, node)) {
+        size_t end = to - at < *length ? to : at + *length;
+        size_t ran = run_stretch(map, node, at, end);
+        at += ran;
+        if (at < end) break;
+        il_time now = il_now();
+        if (now - begun > IL_US(LOOK)) *length = *length / 2 + 1;
+        else if (*length < LONGEST) *length *= 2;
+        begun = now;
+    }
+    return at - from;
 }
 
 static int run(void *in, void *out)
@@ -118,9 +157,9 @@ static int run(void *in, void *out)
     (void)out;
     struct map *map = in;
     il__cancel *node = &((il_scope *)il__self()->scope)->cancel;
-    size_t from, to;
-    while (!il__load(&map->stop) && !il__cancel_status(node) && take(map, &from, &to)) {
-        size_t ran = run_chunk(map, node, from, to);
+    size_t from, to, length = 1;
+    while (!should_stop(map, node) && take(map, &from, &to)) {
+        size_t ran = run_chunk(map, node, from, to, &length);
         progress(map, ran);
         if (ran < to - from) {
             il__store(&map->left_out, true);

@@ -16,6 +16,7 @@
 
 #include <interlock/thread.h>
 
+#include "base/sanitize.h"
 #include "os/futex.h"
 #include "os/pages.h"
 #include "os/thread.h"
@@ -113,6 +114,8 @@ __attribute__((noinline)) il__thread_agent *il__thread_agent_here(void)
     if (thread->pthread) return thread;
 
     il__agent_init(&thread->agent, &ops);
+    il__tsan_in_turn(&thread->pthread, sizeof thread->pthread);
+    il__tsan_in_turn(&thread->handle, sizeof thread->handle);
     thread->pthread = pthread_self();
     thread->kernel_id = il__thread_kernel_id();
     thread->agent.since = il_now();

@@ -30,7 +30,7 @@ static bool is_refusal(int status)
         if (!(condition)) broken = __LINE__;                                                       \
     } while (0)
 
-/* --- Operations -------------------------------------------------------------------------------- */
+/* --- Operations ------------------------------------------------------------------------------ */
 
 typedef int operation(il_executor *pool);
 
@@ -181,7 +181,11 @@ static int stream_items(il_executor *pool)
 {
     long next = streamed = 0;
     il_stream stream = {
-        .source = source, .sink = sink, .arg = &next, .in_size = sizeof(long), .out_size = sizeof(long),
+        .source = source,
+        .sink = sink,
+        .arg = &next,
+        .in_size = sizeof(long),
+        .out_size = sizeof(long),
     };
     int status = il_map_stream(pool, square, &stream, NULL);
     CHECK(status || streamed == ITEMS);
@@ -326,7 +330,8 @@ static int start_threads(il_executor *pool)
     int first = 0;
     memset(threads, 0, sizeof threads);
     for (int i = 0; i < 3; i++) {
-        int status = il_thread_start(&threads[i], note, NULL, NULL, &(il_thread_opts){ .name = "refused?" });
+        int status =
+            il_thread_start(&threads[i], note, NULL, NULL, &(il_thread_opts){ .name = "refused?" });
         CHECK(!status || il_thread_state(&threads[i]) == IL_NEW);
         if (status && !first) first = status;
     }
@@ -335,7 +340,7 @@ static int start_threads(il_executor *pool)
     return first;
 }
 
-/* --- Refusing ----------------------------------------------------------------------------------- */
+/* --- Refusing -------------------------------------------------------------------------------- */
 
 static void assert_works(il_executor *pool)
 {

@@ -24,7 +24,8 @@ static long rounds UNUSED;
 UNUSED static void read_environment(long usual_rounds)
 {
     const char *seed_text = getenv("IL_SEED"), *rounds_text = getenv("IL_STRESS");
-    seed = seed_text ? strtoull(seed_text, NULL, 0) : (uint64_t)il_now() * UINT64_C(0x9e3779b97f4a7c15);
+    seed = seed_text ? strtoull(seed_text, NULL, 0)
+                     : (uint64_t)il_now() * UINT64_C(0x9e3779b97f4a7c15);
     rounds = rounds_text ? atol(rounds_text) : usual_rounds;
     print_message("IL_SEED=%llu IL_STRESS=%ld\n", (unsigned long long)seed, rounds);
 }
@@ -43,14 +44,15 @@ UNUSED static unsigned below(uint64_t *state, unsigned limit)
     return (unsigned)(draw(state) >> 33) % limit;
 }
 
-/* --- The fuzzer -------------------------------------------------------------------------------- */
+/* --- The fuzzer ------------------------------------------------------------------------------ */
 
 static uint64_t fuzz_count UNUSED; /* atomic: numbers the probes of all threads */
 
 UNUSED static void fuzz(il__probe_point point, const void *object)
 {
     int saved = errno;
-    uint64_t state = seed + __atomic_fetch_add(&fuzz_count, 1, __ATOMIC_RELAXED) + (uint64_t)point * 77;
+    uint64_t state =
+        seed + __atomic_fetch_add(&fuzz_count, 1, __ATOMIC_RELAXED) + (uint64_t)point * 77;
     unsigned chance = below(&state, 64);
     if (chance == 0) sched_yield();
     else if (chance < 4)
@@ -82,6 +84,9 @@ UNUSED static int tear_down_fuzz(void **state)
 }
 
 #define BOTH(test)                                                                                 \
-    cmocka_unit_test(test), { #test " (fuzzed)", test, set_up_fuzz, tear_down_fuzz, NULL }
+    cmocka_unit_test(test),                                                                        \
+    {                                                                                              \
+#test " (fuzzed)", test, set_up_fuzz, tear_down_fuzz, NULL                                 \
+    }
 
 #endif

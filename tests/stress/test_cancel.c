@@ -43,12 +43,14 @@ static int suffer(void *in, void *out)
     for (int i = 0; i < 3 && status != -ECANCELED; i++) {
         switch (below(&self.random, 4)) {
         case 0:
-            status = il_sem_acquire_until(&self.storm->sem, il_after(IL_MS(below(&self.random, 3))));
+            status =
+                il_sem_acquire_until(&self.storm->sem, il_after(IL_MS(below(&self.random, 3))));
             if (!status) il__add(&self.storm->acquired, 1);
             break;
         case 1: status = use_mutex(self.storm, &self.random); break;
         case 2:
-            status = il_event_wait_until(&self.storm->event, il_after(IL_MS(below(&self.random, 3))));
+            status =
+                il_event_wait_until(&self.storm->event, il_after(IL_MS(below(&self.random, 3))));
             if (!status) il__add(&self.storm->passed, 1);
             break;
         default: status = il_sleep(il_after(IL_US(below(&self.random, 200)))); break;
@@ -91,7 +93,8 @@ static void storm_on(unsigned workers)
         unsigned released = 0;
         for (int i = 0; i < TASKS; i++) {
             struct victim victim = { &storm, draw(&random) };
-            assert_int_equal(il_submit(pool, suffer, &victim, sizeof victim, 0, NULL, &futures[i]), 0);
+            assert_int_equal(il_submit(pool, suffer, &victim, sizeof victim, 0, NULL, &futures[i]),
+                             0);
             assert_int_equal(il_future_on_done(futures[i], count_callback, &storm.callbacks), 0);
         }
         crew_open(&crew, NULL);
@@ -149,7 +152,8 @@ static void a_crowd_is_cancelled_while_it_is_woken(void **state)
         il_scope *scope = NULL;
         assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = pool }, &scope), 0);
         unsigned crowd = 1 + below(&random, 200);
-        for (unsigned i = 0; i < crowd; i++) assert_int_equal(il_go(scope, wait_in_crowd, &storm, NULL), 0);
+        for (unsigned i = 0; i < crowd; i++)
+            assert_int_equal(il_go(scope, wait_in_crowd, &storm, NULL), 0);
         for (unsigned i = below(&random, 20); i; i--) sched_yield();
         bool first = below(&random, 2);
         if (first) il_event_set(&storm.event);

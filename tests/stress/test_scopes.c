@@ -53,12 +53,14 @@ static int branch(struct node *self)
         children[i] = (struct node){ self->tree, draw(&self->random), self->depth - 1, &alive };
         il_task_opts task_opts = { .priority = (int)below(&self->random, 3) - 1,
                                    .retries = below(&self->random, 8) == 0 };
-        if (below(&self->random, 8) == 0) task_opts.deadline = il_after(IL_US(below(&self->random, 300)));
+        if (below(&self->random, 8) == 0)
+            task_opts.deadline = il_after(IL_US(below(&self->random, 300)));
         status = il_go_with(scope, grow, &children[i], NULL, &task_opts);
     }
     if (below(&self->random, 6) == 0) il_scope_cancel(scope);
     if (below(&self->random, 4) == 0) wait_somehow(&self->random);
-    if (below(&self->random, 4) == 0) il_scope_wait(scope, il_after(IL_US(below(&self->random, 100))));
+    if (below(&self->random, 4) == 0)
+        il_scope_wait(scope, il_after(IL_US(below(&self->random, 100))));
     bool inside = il_cancelled();
     status = il_scope_close(scope);
 
@@ -136,7 +138,8 @@ static int plant(void *in, void *out)
         int alive = 0;
         struct node root = { &tree, draw(&self->random), 3, &alive };
         branch(&root);
-        self->wrong += tree.begun != tree.ended || tree.alive_after_close || tree.swallowed || tree.spurious;
+        self->wrong +=
+            tree.begun != tree.ended || tree.alive_after_close || tree.swallowed || tree.spurious;
     }
     return self->wrong;
 }

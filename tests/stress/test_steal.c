@@ -145,7 +145,9 @@ static void irregular_on(unsigned workers)
         for (int i = 0; i < TREES; i++) {
             sizes[i] = 1 + below(&random, 500);
             struct branch root = { draw(&random), sizes[i] };
-            assert_int_equal(il_submit(pool, count_leaves, &root, sizeof root, sizeof sum, NULL, &futures[i]), 0);
+            assert_int_equal(
+                il_submit(pool, count_leaves, &root, sizeof root, sizeof sum, NULL, &futures[i]),
+                0);
         }
         for (int i = 0; i < TREES; i++) {
             assert_int_equal(il_future_get(futures[i], LATE, &sum), 0);

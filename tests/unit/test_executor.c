@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors: submitting, results and errors, deadlines, retries, priorities, closing and freeing. */
+/* Executors: submitting, results, errors, deadlines, retries, priorities, closing and freeing. */
 
 #include <interlock/cpu.h>
 
 #include "task/executor.h"
 #include "work.h"
 
-/* --- Submitting and results ------------------------------------------------------------------- */
+/* --- Submitting and results ------------------------------------------------------------------ */
 
 static void submit_gives_the_result(void **state)
 {
@@ -142,9 +142,11 @@ static int spawn_tree(void *in, void *out)
         *(long *)out = 1;
         return 0;
     }
-    int status = il_submit(tree.executor, spawn_tree, &tree, sizeof tree, sizeof left, NULL, &futures[0]);
+    int status =
+        il_submit(tree.executor, spawn_tree, &tree, sizeof tree, sizeof left, NULL, &futures[0]);
     if (!status)
-        status = il_submit(tree.executor, spawn_tree, &tree, sizeof tree, sizeof right, NULL, &futures[1]);
+        status = il_submit(tree.executor, spawn_tree, &tree, sizeof tree, sizeof right, NULL,
+                           &futures[1]);
     if (!status) status = il_future_get(futures[0], LATE, &left);
     if (!status) status = il_future_get(futures[1], LATE, &right);
     il_future_free(futures[0]);
@@ -158,7 +160,8 @@ static void tasks_may_submit_and_wait_for_tasks(void **state)
     struct tree tree = { *state, 10 };
     long leaves = 0;
     il_future *future = NULL;
-    assert_int_equal(il_submit(*state, spawn_tree, &tree, sizeof tree, sizeof leaves, NULL, &future), 0);
+    assert_int_equal(
+        il_submit(*state, spawn_tree, &tree, sizeof tree, sizeof leaves, NULL, &future), 0);
     assert_int_equal(il_future_get(future, LATE, &leaves), 0);
     assert_int_equal(leaves, 1024);
     il_future_free(future);
@@ -177,7 +180,8 @@ static int submit_many(void *in, void *out)
     int status = 0;
     (void)out;
     for (int i = 0; i < CALLS && !status; i++)
-        status = il_submit(caller->executor, count, &caller->ran, sizeof caller->ran, 0, NULL, NULL);
+        status =
+            il_submit(caller->executor, count, &caller->ran, sizeof caller->ran, 0, NULL, NULL);
     return status;
 }
 
@@ -195,7 +199,7 @@ static void many_threads_may_submit(void **state)
     assert_int_equal(ran, CALLERS * CALLS);
 }
 
-/* --- Status and error ------------------------------------------------------------------------- */
+/* --- Status and error ------------------------------------------------------------------------ */
 
 static void status_of_the_task_comes_back(void **state)
 {
@@ -309,7 +313,8 @@ static void error_received_becomes_the_cause(void **state)
     struct outer_task task = { *state, true };
     char line[300];
     assert_int_equal(il_submit(*state, fail_because_of_another, &task, sizeof task, 0,
-                               &(il_task_opts){ .name = "outer" }, &future), 0);
+                               &(il_task_opts){ .name = "outer" }, &future),
+                     0);
     assert_int_equal(il_future_get(future, LATE, NULL), -ENOENT);
 
     const il_error *error = il_future_error(future);
@@ -328,7 +333,8 @@ static void error_received_is_passed_on_as_it_is(void **state)
 {
     il_future *future = NULL;
     struct outer_task task = { *state, false };
-    assert_int_equal(il_submit(*state, fail_because_of_another, &task, sizeof task, 0, NULL, &future), 0);
+    assert_int_equal(
+        il_submit(*state, fail_because_of_another, &task, sizeof task, 0, NULL, &future), 0);
     assert_int_equal(il_future_get(future, LATE, NULL), -ENOENT);
     assert_string_equal(il_future_error(future)->message, "no such image: a.png");
     assert_string_equal(il_future_error(future)->task, "inner");
@@ -362,7 +368,7 @@ static void a_task_begins_without_a_note(void **state)
     }
 }
 
-/* --- Retries ---------------------------------------------------------------------------------- */
+/* --- Retries --------------------------------------------------------------------------------- */
 
 struct attempts {
     int made, fail_first;
@@ -380,7 +386,8 @@ static int run_attempts(il_executor *executor, struct attempts *attempts, unsign
 {
     il_future *future = NULL;
     assert_int_equal(il_submit(executor, attempt, &attempts, sizeof attempts, 0,
-                               &(il_task_opts){ .retries = retries }, &future), 0);
+                               &(il_task_opts){ .retries = retries }, &future),
+                     0);
     return status_of(future);
 }
 
@@ -425,7 +432,8 @@ static void a_cancelled_task_is_not_retried(void **state)
     struct cancelled_attempt task = { 0 }, *pointer = &task;
     il_future *future = NULL;
     assert_int_equal(il_submit(*state, attempt_until_cancelled, &pointer, sizeof pointer, 0,
-                               &(il_task_opts){ .retries = 10 }, &future), 0);
+                               &(il_task_opts){ .retries = 10 }, &future),
+                     0);
     il_event_wait(&task.begun);
     assert_int_equal(il_future_cancel(future), 0);
     assert_int_equal(status_of(future), -ECANCELED);
@@ -437,12 +445,13 @@ static void a_task_is_not_retried_after_its_deadline(void **state)
     struct cancelled_attempt task = { 0 }, *pointer = &task;
     il_future *future = NULL;
     assert_int_equal(il_submit(*state, attempt_until_cancelled, &pointer, sizeof pointer, 0,
-                               &(il_task_opts){ .retries = 10, .deadline = SOON }, &future), 0);
+                               &(il_task_opts){ .retries = 10, .deadline = SOON }, &future),
+                     0);
     assert_int_equal(status_of(future), -ETIMEDOUT);
     assert_int_equal(task.made, 1);
 }
 
-/* --- Deadlines -------------------------------------------------------------------------------- */
+/* --- Deadlines ------------------------------------------------------------------------------- */
 
 static int sleep_late(void *in, void *out)
 {
@@ -454,8 +463,9 @@ static void deadline_ends_the_wait_of_a_running_task(void **state)
 {
     il_time deadline = SOON;
     il_future *future = NULL;
-    assert_int_equal(il_submit(*state, sleep_late, NULL, 0, 0,
-                               &(il_task_opts){ .deadline = deadline }, &future), 0);
+    assert_int_equal(
+        il_submit(*state, sleep_late, NULL, 0, 0, &(il_task_opts){ .deadline = deadline }, &future),
+        0);
     assert_int_equal(status_of(future), -ETIMEDOUT);
     assert_true(il_now() >= deadline);
 }
@@ -471,7 +481,8 @@ static void deadline_does_not_undo_a_success(void **state)
 {
     il_future *future = NULL;
     assert_int_equal(il_submit(*state, sleep_and_succeed, NULL, 0, 0,
-                               &(il_task_opts){ .deadline = SOON }, &future), 0);
+                               &(il_task_opts){ .deadline = SOON }, &future),
+                     0);
     assert_int_equal(status_of(future), 0);
 }
 
@@ -486,7 +497,8 @@ static void deadline_is_seen_by_il_cancelled(void **state)
 {
     il_future *future = NULL;
     assert_int_equal(il_submit(*state, spin_until_cancelled, NULL, 0, 0,
-                               &(il_task_opts){ .deadline = SOON }, &future), 0);
+                               &(il_task_opts){ .deadline = SOON }, &future),
+                     0);
     assert_int_equal(status_of(future), -ETIMEDOUT);
 }
 
@@ -495,7 +507,8 @@ static void a_task_past_its_deadline_never_runs(void **state)
     int ran = 0, *counter = &ran;
     il_future *future = NULL;
     assert_int_equal(il_submit(*state, count, &counter, sizeof counter, 0,
-                               &(il_task_opts){ .deadline = PAST }, &future), 0);
+                               &(il_task_opts){ .deadline = PAST }, &future),
+                     0);
     assert_int_equal(status_of(future), -ETIMEDOUT);
     assert_int_equal(ran, 0);
 }
@@ -507,14 +520,15 @@ static void deadline_that_passes_while_pending_is_etimedout(void **state)
     il_future *busy = occupy_worker(*state, &job), *future = NULL;
     il_time deadline = SOON;
     assert_int_equal(il_submit(*state, count, &counter, sizeof counter, 0,
-                               &(il_task_opts){ .deadline = deadline }, &future), 0);
+                               &(il_task_opts){ .deadline = deadline }, &future),
+                     0);
     il_sleep(deadline);
     release_worker(&job, busy);
     assert_int_equal(status_of(future), -ETIMEDOUT);
     assert_int_equal(ran, 0);
 }
 
-/* --- Order ------------------------------------------------------------------------------------ */
+/* --- Order ----------------------------------------------------------------------------------- */
 
 enum { MOST = 2000 };
 
@@ -589,7 +603,8 @@ static void priority_holds_for_tasks_of_the_pool(void **state)
     struct diary diary = { 0 };
     struct entry entry = { &diary, 0 };
     il_future *future = NULL;
-    assert_int_equal(il_submit(*state, submit_entries_from_inside, &entry, sizeof entry, 0, NULL, &future), 0);
+    assert_int_equal(
+        il_submit(*state, submit_entries_from_inside, &entry, sizeof entry, 0, NULL, &future), 0);
     assert_int_equal(status_of(future), 0);
     assert_int_equal(il_executor_close(*state, LATE), 0);
     assert_int_equal(diary.count, 90);
@@ -599,7 +614,7 @@ static void priority_holds_for_tasks_of_the_pool(void **state)
     }
 }
 
-/* --- Queue limit ------------------------------------------------------------------------------ */
+/* --- Queue limit ----------------------------------------------------------------------------- */
 
 static il_executor *limited_pool(unsigned workers, unsigned limit)
 {
@@ -717,14 +732,15 @@ static void queue_limit_does_not_bind_tasks_of_the_pool(void **state)
     il_executor_free(pool);
 }
 
-/* --- Closing ---------------------------------------------------------------------------------- */
+/* --- Closing --------------------------------------------------------------------------------- */
 
 static void submit_after_close_returns_eshutdown(void **state)
 {
     int ran = 0, *counter = &ran;
     il_future *future = NULL;
     assert_int_equal(il_executor_close(*state, LATE), 0);
-    assert_int_equal(il_submit(*state, count, &counter, sizeof counter, 0, NULL, &future), -ESHUTDOWN);
+    assert_int_equal(il_submit(*state, count, &counter, sizeof counter, 0, NULL, &future),
+                     -ESHUTDOWN);
     assert_null(future);
     assert_int_equal(ran, 0);
 }
@@ -765,7 +781,8 @@ static int close_from_further_inside(void *in, void *out)
 
 static void close_further_inside_a_task_returns_edeadlk(void **state)
 {
-    assert_int_equal(status_of(submit_pointer(*state, close_from_further_inside, *state)), -EDEADLK);
+    assert_int_equal(status_of(submit_pointer(*state, close_from_further_inside, *state)),
+                     -EDEADLK);
 }
 
 static void close_waits_until_its_deadline_and_can_be_called_again(void **state)
@@ -860,7 +877,7 @@ static void close_is_woken_by_the_last_of_several_that_end_at_once(void **state)
     }
 }
 
-/* --- Freeing ---------------------------------------------------------------------------------- */
+/* --- Freeing --------------------------------------------------------------------------------- */
 
 static void free_cancels_what_waits_and_joins_it(void **state)
 {
@@ -946,7 +963,7 @@ static void free_inside_a_task_is_fatal(void **state)
     assert_fatal(free_pool_inside, "il_executor_free called by a task");
 }
 
-/* --- Workers ---------------------------------------------------------------------------------- */
+/* --- Workers --------------------------------------------------------------------------------- */
 
 static void no_workers_asked_for_are_as_many_as_cpus(void **state)
 {
@@ -1084,7 +1101,8 @@ static void describe_counts_tasks_begun(void **state)
 {
     il_executor_info info;
     int ran = 0;
-    for (int i = 0; i < 10; i++) assert_int_equal(status_of(submit_pointer(*state, count, &ran)), 0);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(status_of(submit_pointer(*state, count, &ran)), 0);
     il_executor_describe(*state, &info);
     assert_int_equal(info.started, 10);
 }
@@ -1115,7 +1133,8 @@ static void a_task_has_its_name_and_a_parent(void **state)
     il_future *future = NULL;
     il_self(&me);
     assert_int_equal(il_submit(*state, who_am_i, NULL, 0, sizeof task,
-                               &(il_task_opts){ .name = "asks" }, &future), 0);
+                               &(il_task_opts){ .name = "asks" }, &future),
+                     0);
     assert_int_equal(il_future_get(future, LATE, &task), 0);
     il_future_free(future);
     assert_int_equal(task.kind, IL_FIBER);
@@ -1126,7 +1145,7 @@ static void a_task_has_its_name_and_a_parent(void **state)
     assert_int_not_equal(task.kernel_id, 0);
 }
 
-/* --- Fairness --------------------------------------------------------------------------------- */
+/* --- Fairness -------------------------------------------------------------------------------- */
 
 static int yield_until(void *in, void *out)
 {
@@ -1159,8 +1178,9 @@ static void fibers_that_yield_do_not_starve_timers(void **state)
     bool flag = false;
     il_future *futures[3], *sleeper = NULL;
     for (int i = 0; i < 3; i++) futures[i] = submit_pointer(*state, yield_until, &flag);
-    assert_int_equal(il_submit(*state, sleep_late, NULL, 0, 0, &(il_task_opts){ .deadline = SOON },
-                               &sleeper), 0);
+    assert_int_equal(
+        il_submit(*state, sleep_late, NULL, 0, 0, &(il_task_opts){ .deadline = SOON }, &sleeper),
+        0);
     assert_int_equal(status_of(sleeper), -ETIMEDOUT);
     il__store_release(&flag, true);
     for (int i = 0; i < 3; i++) assert_int_equal(status_of(futures[i]), 0);

@@ -4,7 +4,7 @@
 #include "base/sanitize.h"
 #include "work.h"
 
-/* --- Waiting inside a pool --------------------------------------------------------------------- */
+/* --- Waiting inside a pool ------------------------------------------------------------------- */
 
 /* Sanitizers keep a shadow for each fiber. */
 enum { DEPTH = IL_TSAN ? 1000 : 10000 };
@@ -86,7 +86,7 @@ static void waiting_with_a_lock_held_that_the_others_want_is_fine(void **state)
     assert_int_equal(shared.wrong, 0);
 }
 
-/* --- Many -------------------------------------------------------------------------------------- */
+/* --- Many ------------------------------------------------------------------------------------ */
 
 enum { CROWD = IL_TSAN ? 2000 : IL_ASAN ? 5000 : 50000 };
 
@@ -111,7 +111,8 @@ static void fifty_thousand_may_wait_at_once(void **state)
         struct crowd crowd = { .here = { .count = CROWD } };
         il_scope *scope = NULL;
         assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state }, &scope), 0);
-        for (int i = 0; i < CROWD; i++) assert_int_equal(il_go(scope, stand_in_the_crowd, &crowd, NULL), 0);
+        for (int i = 0; i < CROWD; i++)
+            assert_int_equal(il_go(scope, stand_in_the_crowd, &crowd, NULL), 0);
         il_latch_wait(&crowd.here);
         il_event_set(&crowd.start);
         assert_int_equal(il_scope_close(scope), 0);
@@ -124,14 +125,15 @@ static void fifty_thousand_are_cancelled_at_once(void **state)
     struct crowd crowd = { .here = { .count = CROWD } };
     il_scope *scope = NULL;
     assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state }, &scope), 0);
-    for (int i = 0; i < CROWD; i++) assert_int_equal(il_go(scope, stand_in_the_crowd, &crowd, NULL), 0);
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(il_go(scope, stand_in_the_crowd, &crowd, NULL), 0);
     il_latch_wait(&crowd.here);
     il_scope_cancel(scope);
     assert_int_equal(il_scope_close(scope), -ECANCELED);
     assert_int_equal(crowd.woken, 0);
 }
 
-/* --- Sleeping ---------------------------------------------------------------------------------- */
+/* --- Sleeping -------------------------------------------------------------------------------- */
 
 struct sleeper {
     il_time until, woke;
@@ -198,7 +200,7 @@ static void a_timer_is_kept_while_a_worker_is_busy(void **state)
     release_worker(&job, busy);
 }
 
-/* --- Yielding ---------------------------------------------------------------------------------- */
+/* --- Yielding -------------------------------------------------------------------------------- */
 
 struct ping_pong {
     int turn, moves, wrong;
@@ -238,7 +240,7 @@ static void what_is_runnable_is_run_while_a_worker_is_free(void **state)
     }
 }
 
-/* --- What moves with a fiber ------------------------------------------------------------------- */
+/* --- What moves with a fiber ----------------------------------------------------------------- */
 
 static il_local local;
 static int moved;
@@ -336,7 +338,7 @@ static void a_task_in_place_leaves_the_locals_of_its_caller_alone(void **state)
     il_executor_free(here);
 }
 
-/* --- Stacks ------------------------------------------------------------------------------------ */
+/* --- Stacks ---------------------------------------------------------------------------------- */
 
 /* The caller's frame is looked at, so that it cannot be a loop. */
 static int __attribute__((noinline)) dig(int depth, volatile char *above)
@@ -357,7 +359,8 @@ static void a_stack_is_as_large_as_asked_for(void **state)
     il_executor *pool = NULL;
     int depth = 3500; /* 3.5 MB and more */
     il_future *future = NULL;
-    assert_int_equal(il_threads_new(&(il_threads_opts){ .workers = 1, .stack_size = 8 << 20 }, &pool), 0);
+    assert_int_equal(
+        il_threads_new(&(il_threads_opts){ .workers = 1, .stack_size = 8 << 20 }, &pool), 0);
     assert_int_equal(il_submit(pool, dig_deep, &depth, sizeof depth, 0, NULL, &future), 0);
     assert_int_equal(status_of(future), 0);
     il_executor_free(pool);
@@ -446,7 +449,7 @@ static void a_fault_elsewhere_stays_what_it_was(void **state)
     assert_null(strstr(words, "overflowed its stack"));
 }
 
-/* --- Races that ThreadSanitizer is to see ------------------------------------------------------ */
+/* --- Races that ThreadSanitizer is to see ---------------------------------------------------- */
 
 static int race_on_it(void *in, void *out)
 {

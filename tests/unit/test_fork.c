@@ -61,7 +61,7 @@ static void the_status_of_a_fork_comes_back_from_its_join(void **state)
     assert_int_equal(il_fork_join(&forks[0]), -EIO);
 }
 
-/* --- Order ------------------------------------------------------------------------------------ */
+/* --- Order ----------------------------------------------------------------------------------- */
 
 enum { FORKS = 100 };
 
@@ -80,7 +80,8 @@ static int index_in(const struct plan *plan, int i)
     switch (plan->order) {
     case NEWEST_FIRST: return plan->count - 1 - i;
     case OLDEST_FIRST: return i;
-    case EVERY_OTHER: return i < (plan->count + 1) / 2 ? 2 * i : 2 * (i - (plan->count + 1) / 2) + 1;
+    case EVERY_OTHER:
+        return i < (plan->count + 1) / 2 ? 2 * i : 2 * (i - (plan->count + 1) / 2) + 1;
     default: return (i + plan->count / 2) % plan->count;
     }
 }
@@ -117,7 +118,8 @@ static void joins_are_right_in_any_order(void **state)
 {
     for (int round = 0; round < 20; round++)
         for (int order = NEWEST_FIRST; order <= FROM_THE_MIDDLE; order++)
-            assert_int_equal(wrong_in(*state, (struct plan){ .order = (enum order)order, .count = FORKS }), 0);
+            assert_int_equal(
+                wrong_in(*state, (struct plan){ .order = (enum order)order, .count = FORKS }), 0);
 }
 
 static void joins_are_right_when_the_task_waits_between(void **state)
@@ -126,13 +128,16 @@ static void joins_are_right_when_the_task_waits_between(void **state)
         for (int order = NEWEST_FIRST; order <= FROM_THE_MIDDLE; order++)
             for (int steps = 1; steps < FORKS; steps *= 3)
                 assert_int_equal(wrong_in(*state, (struct plan){ .order = (enum order)order,
-                                                                 .count = FORKS, .steps = steps }), 0);
+                                                                 .count = FORKS,
+                                                                 .steps = steps }),
+                                 0);
 }
 
 static void forks_over_a_full_deque_are_right(void **state)
 {
     for (int order = NEWEST_FIRST; order <= FROM_THE_MIDDLE; order++)
-        assert_int_equal(wrong_in(*state, (struct plan){ .order = (enum order)order, .count = 20000 }), 0);
+        assert_int_equal(
+            wrong_in(*state, (struct plan){ .order = (enum order)order, .count = 20000 }), 0);
 }
 
 /* Reused memory: the same fork again and again at one address, some of it stolen. */
@@ -157,7 +162,7 @@ static void a_fork_may_be_used_again_after_its_join(void **state)
     assert_int_equal(status_in(*state, reuse, NULL), 0);
 }
 
-/* --- Waiting ---------------------------------------------------------------------------------- */
+/* --- Waiting --------------------------------------------------------------------------------- */
 
 struct partners {
     il_event a, b;
@@ -208,13 +213,14 @@ static void a_tree_of_forks_that_wait_is_right(void **state)
 {
     int depth = 9, leaves = 0;
     il_future *future = NULL;
-    assert_int_equal(il_submit(*state, tree_that_waits, &depth, sizeof depth, sizeof leaves, NULL, &future), 0);
+    assert_int_equal(
+        il_submit(*state, tree_that_waits, &depth, sizeof depth, sizeof leaves, NULL, &future), 0);
     assert_int_equal(il_future_get(future, LATE, &leaves), 0);
     assert_int_equal(leaves, 512);
     il_future_free(future);
 }
 
-/* --- Being stolen ------------------------------------------------------------------------------ */
+/* --- Being stolen ---------------------------------------------------------------------------- */
 
 struct theft {
     bool taken;
@@ -286,7 +292,7 @@ static void the_words_of_a_stolen_failure_come_with_it(void **state)
     assert_int_equal(status_in(*state, join_a_failure, NULL), 0);
 }
 
-/* --- Scopes and cancellation ------------------------------------------------------------------- */
+/* --- Scopes and cancellation ----------------------------------------------------------------- */
 
 static int wait_cancelled(void *in, void *out)
 {
@@ -369,10 +375,11 @@ static int fork_around_a_task_in_place(void *in, void *out)
 
 static void a_fork_older_than_a_task_in_place_is_not_of_that_task(void **state)
 {
-    for (int i = 0; i < 50; i++) assert_int_equal(status_in(*state, fork_around_a_task_in_place, NULL), 0);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(status_in(*state, fork_around_a_task_in_place, NULL), 0);
 }
 
-/* --- Misuse ------------------------------------------------------------------------------------- */
+/* --- Misuse ---------------------------------------------------------------------------------- */
 
 static il_fork forgotten;
 

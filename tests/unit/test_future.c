@@ -4,7 +4,7 @@
 #include "task/future.h"
 #include "work.h"
 
-/* --- Getting ---------------------------------------------------------------------------------- */
+/* --- Getting --------------------------------------------------------------------------------- */
 
 static void get_may_be_called_again(void **state)
 {
@@ -48,7 +48,8 @@ static void a_cancelled_get_leaves_the_future_alone(void **state)
 {
     il_future *promise = NULL;
     assert_int_equal(il_promise_new(0, &promise), 0);
-    assert_int_equal(status_when_cancelled(state, get, promise, &((il_future *)promise)->gate), -ECANCELED);
+    assert_int_equal(status_when_cancelled(state, get, promise, &((il_future *)promise)->gate),
+                     -ECANCELED);
     assert_int_equal(il_promise_set(promise, NULL), 0);
     assert_int_equal(status_of(promise), 0);
 }
@@ -137,7 +138,7 @@ static void free_null_is_fine(void **state)
     il_promise_drop(NULL);
 }
 
-/* --- Cancelling -------------------------------------------------------------------------------- */
+/* --- Cancelling ------------------------------------------------------------------------------ */
 
 static void a_task_cancelled_while_pending_never_runs(void **state)
 {
@@ -294,7 +295,7 @@ static void cancel_from_outside_races_with_the_end_of_the_scope(void **state)
     }
 }
 
-/* --- Callbacks --------------------------------------------------------------------------------- */
+/* --- Callbacks ------------------------------------------------------------------------------- */
 
 struct calls {
     int count;
@@ -387,14 +388,15 @@ static void a_callback_added_while_it_completes_is_called_once(void **state)
     for (int round = 0; round < 500; round++) {
         int called = 0, ran = 0;
         il_future *future = submit_pointer(*state, count, &ran);
-        for (int i = 0; i < 5; i++) assert_int_equal(il_future_on_done(future, count_call, &called), 0);
+        for (int i = 0; i < 5; i++)
+            assert_int_equal(il_future_on_done(future, count_call, &called), 0);
         assert_int_equal(status_of(future), 0);
         while (il__load_acquire(&called) < 5) sched_yield();
         assert_int_equal(called, 5);
     }
 }
 
-/* --- Chains ------------------------------------------------------------------------------------ */
+/* --- Chains ---------------------------------------------------------------------------------- */
 
 static int add_one(void *in, void *out)
 {
@@ -425,7 +427,8 @@ static int long_or_failure(void *in, void *out)
 static il_future *submit_long(il_executor *executor, long n)
 {
     il_future *future = NULL;
-    assert_int_equal(il_submit(executor, long_or_failure, &n, sizeof n, sizeof n, NULL, &future), 0);
+    assert_int_equal(il_submit(executor, long_or_failure, &n, sizeof n, sizeof n, NULL, &future),
+                     0);
     return future;
 }
 
@@ -444,8 +447,11 @@ static void then_gets_the_result(void **state)
 {
     int ended = 0;
     long out = 0;
-    il_chain chain = { .then = add_one, .rescue = rescue_enoent, .finally = note_finally,
-                       .arg = &ended, .out_size = sizeof out };
+    il_chain chain = { .then = add_one,
+                       .rescue = rescue_enoent,
+                       .finally = note_finally,
+                       .arg = &ended,
+                       .out_size = sizeof out };
     assert_int_equal(chained(*state, 41, &chain, &out), 0);
     assert_int_equal(out, 42);
     assert_int_equal(ended, 1);
@@ -455,8 +461,11 @@ static void rescue_gets_the_error_and_replaces_it(void **state)
 {
     int ended = 0;
     long out = 0;
-    il_chain chain = { .then = add_one, .rescue = rescue_enoent, .finally = note_finally,
-                       .arg = &ended, .out_size = sizeof out };
+    il_chain chain = { .then = add_one,
+                       .rescue = rescue_enoent,
+                       .finally = note_finally,
+                       .arg = &ended,
+                       .out_size = sizeof out };
     assert_int_equal(chained(*state, -ENOENT, &chain, &out), 0);
     assert_int_equal(out, -1);
     assert_int_equal(ended, 1);
@@ -466,7 +475,9 @@ static void a_failure_without_rescue_goes_on_unchanged(void **state)
 {
     int ended = 0;
     long out = 5;
-    il_chain chain = { .then = add_one, .finally = note_finally, .arg = &ended, .out_size = sizeof out };
+    il_chain chain = {
+        .then = add_one, .finally = note_finally, .arg = &ended, .out_size = sizeof out
+    };
     il_future *before = submit_long(*state, -EIO), *after = NULL;
     assert_int_equal(il_future_then(before, *state, &chain, &after), 0);
     assert_int_equal(il_future_get(after, LATE, &out), -EIO);
@@ -551,7 +562,7 @@ static void a_chain_that_is_cancelled_does_not_run(void **state)
     assert_int_equal(ended, 0);
 }
 
-/* --- Nobody looked ----------------------------------------------------------------------------- */
+/* --- Nobody looked --------------------------------------------------------------------------- */
 
 static int unobserved_count, unobserved_status;
 static char unobserved_words[100];
@@ -659,7 +670,9 @@ static void observed_failures_of_a_scope_are_not_told_at_its_close(void **state)
 }
 
 #define WATCHED(test, n, words)                                                                    \
-    { #test " (" words ")", test, watch_unobserved, stop_watching, (void *)&wheres[n] }
+    {                                                                                              \
+#test " (" words ")", test, watch_unobserved, stop_watching, (void *)&wheres[n]            \
+    }
 #define EACH_WATCHED(test) WATCHED(test, 0, "inline"), WATCHED(test, 2, "2 workers")
 
 int main(void)

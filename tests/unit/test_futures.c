@@ -12,13 +12,15 @@ struct promises {
 
 static void make(struct promises *promises)
 {
-    for (int i = 0; i < MANY; i++) assert_int_equal(il_promise_new(sizeof(int), &promises->all[i]), 0);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(il_promise_new(sizeof(int), &promises->all[i]), 0);
 }
 
 static void drop(struct promises *promises)
 {
     for (int i = 0; i < MANY; i++) {
-        if (promises->all[i] && !il_future_done(promises->all[i])) il_promise_set(promises->all[i], NULL);
+        if (promises->all[i] && !il_future_done(promises->all[i]))
+            il_promise_set(promises->all[i], NULL);
         il_future_free(promises->all[i]);
     }
 }
@@ -86,7 +88,8 @@ static void first_error_passes_over_successes(void **state)
     make(&wait.promises);
     crew_open(&crew, state);
     crew_add(&crew, wait_for, &wait);
-    for (int i = 0; i < MANY / 2; i++) assert_int_equal(il_promise_set(wait.promises.all[i], NULL), 0);
+    for (int i = 0; i < MANY / 2; i++)
+        assert_int_equal(il_promise_set(wait.promises.all[i], NULL), 0);
     assert_int_equal(il_futures_wait(wait.promises.all, MANY, IL_FIRST_ERROR, IL_NOW), -EAGAIN);
     assert_int_equal(il_promise_fail(wait.promises.all[MANY - 1], -EIO, NULL), 0);
     assert_int_equal(crew_join(&crew), 0);
@@ -176,7 +179,7 @@ static void waits_end_at_their_deadline_or_when_cancelled(void **state)
     }
 }
 
-/* --- One by one -------------------------------------------------------------------------------- */
+/* --- One by one ------------------------------------------------------------------------------ */
 
 static int give_index(void *in, void *out)
 {
@@ -191,7 +194,8 @@ static void next_gives_each_once(void **state)
     int given[TASKS] = { 0 }, count = 0, status;
     size_t at = 0;
     for (int i = 0; i < TASKS; i++)
-        assert_int_equal(il_submit(*state, give_index, &i, sizeof i, sizeof i, NULL, &futures[i]), 0);
+        assert_int_equal(il_submit(*state, give_index, &i, sizeof i, sizeof i, NULL, &futures[i]),
+                         0);
 
     while (!(status = il_futures_next(futures, TASKS, LATE, &done, &at))) {
         assert_true(il_future_done(done));

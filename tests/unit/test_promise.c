@@ -141,6 +141,21 @@ static void a_promise_dropped_with_nobody_else_there_is_reported_like_any_failur
     assert_int_equal(reported, 1);
 }
 
+static void never_called(il_future *future, void *arg)
+{
+    reported++;
+}
+
+static void callbacks_of_a_promise_freed_before_it_is_done_are_not_called(void **state)
+{
+    il_future *promise = NULL;
+    reported = 0;
+    assert_int_equal(il_promise_new(0, &promise), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(il_future_on_done(promise, never_called, NULL), 0);
+    il_future_free(promise); /* and nothing leaks */
+    assert_int_equal(reported, 0);
+}
+
 /* Several complete it at once: one wins, and the result is the winner's. */
 struct race {
     il_future *promise;
@@ -226,6 +241,7 @@ int main(void)
         EACH_CREW(a_promise_dropped_unset_is_epipe_to_who_waits),
         cmocka_unit_test(a_promise_dropped_after_it_was_set_keeps_its_result),
         cmocka_unit_test(a_promise_dropped_with_nobody_else_there_is_reported_like_any_failure),
+        cmocka_unit_test(callbacks_of_a_promise_freed_before_it_is_done_are_not_called),
         EACH_CREW(of_many_that_complete_it_one_wins),
         EACH_CREW(consumer_may_free_as_soon_as_it_has_the_result),
     };

@@ -12,7 +12,7 @@ static il_scope *open_on(il_executor *executor)
     return scope;
 }
 
-/* --- Children ---------------------------------------------------------------------------------- */
+/* --- Children -------------------------------------------------------------------------------- */
 
 static int slow_count(void *in, void *out)
 {
@@ -179,7 +179,7 @@ static void go_on_a_closed_executor_is_eshutdown(void **state)
     assert_int_equal(ended, 0);
 }
 
-/* --- Errors ------------------------------------------------------------------------------------ */
+/* --- Errors ---------------------------------------------------------------------------------- */
 
 static int fail_as_told(void *in, void *out)
 {
@@ -193,8 +193,8 @@ static void the_first_error_comes_back_with_its_words(void **state)
     il_scope *scope = open_on(*state);
     assert_null(il_scope_error(scope, &more));
     assert_int_equal(more, 0);
-    assert_int_equal(il_go_with(scope, fail_as_told, &status, NULL,
-                                &(il_task_opts){ .name = "a child" }), 0);
+    assert_int_equal(
+        il_go_with(scope, fail_as_told, &status, NULL, &(il_task_opts){ .name = "a child" }), 0);
     assert_int_equal(il_scope_wait(scope, LATE), -ENOENT);
     assert_string_equal(il_scope_error(scope, NULL)->message, "told to");
     assert_string_equal(il_scope_error(scope, NULL)->task, "a child");
@@ -297,12 +297,12 @@ static void a_child_whose_deadline_passes_is_a_failure(void **state)
     il_event never = { 0 };
     il_scope *scope = open_on(*state);
     assert_int_equal(il_go(scope, wait_for_event, &never, NULL), 0);
-    assert_int_equal(il_go_with(scope, wait_for_event, &never, NULL,
-                                &(il_task_opts){ .deadline = SOON }), 0);
+    assert_int_equal(
+        il_go_with(scope, wait_for_event, &never, NULL, &(il_task_opts){ .deadline = SOON }), 0);
     assert_int_equal(il_scope_close(scope), -ETIMEDOUT);
 }
 
-/* --- Cancelling -------------------------------------------------------------------------------- */
+/* --- Cancelling ------------------------------------------------------------------------------ */
 
 static void cancel_ends_all_that_wait(void **state)
 {
@@ -479,9 +479,9 @@ static void a_deep_chain_of_tasks_is_cancelled_from_the_top(void **state)
     assert_int_equal(ended, depth + 1);
 }
 
-/* (A deadline may pass before a child is started: whether il_go was in time is not what is asked.) */
+/* --- Deadlines ------------------------------------------------------------------------------- */
 
-/* --- Deadlines --------------------------------------------------------------------------------- */
+/* A deadline may pass before a child is started: whether il_go was in time is not asked here. */
 
 static void a_deadline_cancels_the_children_and_is_etimedout(void **state)
 {
@@ -506,7 +506,8 @@ static int spin(void *in, void *out)
 static void a_deadline_is_seen_by_children_that_never_wait(void **state)
 {
     il_scope *scope = NULL;
-    assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = SOON }, &scope), 0);
+    assert_int_equal(
+        il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = SOON }, &scope), 0);
     il_go(scope, spin, NULL, NULL);
     assert_int_equal(il_scope_close(scope), -ETIMEDOUT);
 }
@@ -514,7 +515,8 @@ static void a_deadline_is_seen_by_children_that_never_wait(void **state)
 static void a_deadline_ends_the_waits_of_the_body(void **state)
 {
     il_scope *scope = NULL;
-    assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = SOON }, &scope), 0);
+    assert_int_equal(
+        il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = SOON }, &scope), 0);
     assert_int_equal(il_sleep(LATE), -ECANCELED);
     assert_int_equal(il_scope_close(scope), -ETIMEDOUT);
     assert_int_equal(il_sleep(SOON), 0);
@@ -536,7 +538,8 @@ static void an_inner_deadline_is_never_later_than_the_outer(void **state)
     il_event never = { 0 };
     il_scope *outer = NULL, *inner = NULL;
     il_time deadline = SOON;
-    assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = deadline }, &outer), 0);
+    assert_int_equal(
+        il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = deadline }, &outer), 0);
     assert_int_equal(il_scope_open(&(il_scope_opts){ .deadline = LATE }, &inner), 0);
     il_go(inner, wait_for_event, &never, NULL);
     assert_int_equal(il_scope_close(inner), -ECANCELED); /* it was the outer's */
@@ -548,7 +551,8 @@ static void a_deadline_that_has_passed_starts_nothing(void **state)
 {
     int ended = 0;
     il_scope *scope = NULL;
-    assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = PAST }, &scope), 0);
+    assert_int_equal(
+        il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = PAST }, &scope), 0);
     assert_int_equal(il_go(scope, slow_count, &ended, NULL), -ECANCELED);
     assert_int_equal(il_scope_close(scope), -ETIMEDOUT);
     assert_int_equal(ended, 0);
@@ -559,14 +563,15 @@ static void an_error_before_the_deadline_is_the_status(void **state)
     int status = -EIO;
     il_scope *scope = NULL;
     il_time deadline = il_after(IL_MS(200));
-    assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = deadline }, &scope), 0);
+    assert_int_equal(
+        il_scope_open(&(il_scope_opts){ .executor = *state, .deadline = deadline }, &scope), 0);
     assert_int_equal(il_go(scope, fail_as_told, &status, NULL), 0);
     assert_int_equal(il_scope_wait(scope, LATE), -EIO);
     while (il_now() < deadline) sched_yield();
     assert_int_equal(il_scope_close(scope), -EIO);
 }
 
-/* --- Locks -------------------------------------------------------------------------------------- */
+/* --- Locks ----------------------------------------------------------------------------------- */
 
 static int lock_until_cancelled(void *in, void *out)
 {
@@ -580,7 +585,8 @@ static void cancelled_waits_leave_no_mutex_locked(void **state)
     il_mutex mutex = { 0 };
     il_scope *scope = open_on(*state);
     il_mutex_lock(&mutex);
-    for (int i = 0; i < 20; i++) assert_int_equal(il_go(scope, lock_until_cancelled, &mutex, NULL), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(il_go(scope, lock_until_cancelled, &mutex, NULL), 0);
     until_waiting(&mutex.gate, 20);
     il_scope_cancel(scope);
     assert_int_equal(il_scope_close(scope), -ECANCELED);
@@ -589,7 +595,7 @@ static void cancelled_waits_leave_no_mutex_locked(void **state)
     il_mutex_unlock(&mutex);
 }
 
-/* --- Misuse ------------------------------------------------------------------------------------- */
+/* --- Misuse ---------------------------------------------------------------------------------- */
 
 static int close_that(void *in, void *out)
 {

@@ -65,7 +65,7 @@ static void waits_are_counted(void **state)
     assert_int_equal(after.waits, before.waits + 5);
 }
 
-/* --- The list of fibers ------------------------------------------------------------------------- */
+/* --- The list of fibers ---------------------------------------------------------------------- */
 
 static size_t fibers(il_info *infos, size_t capacity)
 {
@@ -84,7 +84,8 @@ static void fibers_that_wait_are_listed_with_what_for(void **state)
     il_self(&me);
     for (int i = 0; i < FIBERS_MADE; i++)
         assert_int_equal(il_submit(*state, await, &pointer, sizeof pointer, 0,
-                                   &(il_task_opts){ .name = "patient" }, &futures[i]), 0);
+                                   &(il_task_opts){ .name = "patient" }, &futures[i]),
+                         0);
     until_waiting(&never.gate, FIBERS_MADE);
 
     size_t count = fibers(infos, 100), found = 0;
@@ -148,7 +149,8 @@ static void listing_while_fibers_come_and_go_is_safe(void **state)
         assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state }, &scope), 0);
         for (int i = 0; i < 100; i++)
             assert_int_equal(il_go_with(scope, wait_a_little, NULL, NULL,
-                                        &(il_task_opts){ .name = "short-lived" }), 0);
+                                        &(il_task_opts){ .name = "short-lived" }),
+                             0);
         assert_int_equal(il_scope_close(scope), 0);
     }
     il__store_release(&enough, true);
@@ -176,15 +178,21 @@ static void stack_used_is_the_most_so_far(void **state)
     assert_true(used < 2 * 1024 * 1024);
 }
 
-/* --- Words --------------------------------------------------------------------------------------- */
+/* --- Words ----------------------------------------------------------------------------------- */
 
 static void a_line_says_it_all(void **state)
 {
     char line[200];
     int object;
     il_info info = {
-        .kind = IL_FIBER, .state = IL_BLOCKED, .id = 42, .kernel_id = 31415, .name = "reader",
-        .waits_for = "mutex", .waits_on = &object, .since = il_now() - IL_SEC(2),
+        .kind = IL_FIBER,
+        .state = IL_BLOCKED,
+        .id = 42,
+        .kernel_id = 31415,
+        .name = "reader",
+        .waits_for = "mutex",
+        .waits_on = &object,
+        .since = il_now() - IL_SEC(2),
     };
     size_t length = il_info_format(&info, line, sizeof line);
     assert_int_equal(length, strlen(line));

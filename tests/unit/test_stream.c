@@ -8,10 +8,10 @@ struct flow {
     long next, end; /* the source gives next, next + 1, ... before end */
     long sunk;      /* items that came to the sink */
     long out_of_order, wrong_result, failures;
-    long inside, most_inside; /* between source and sink */
+    long inside, most_inside;          /* between source and sink */
     long fail_source_at, fail_sink_at; /* -1: never */
     long idle_every;                   /* 0: never */
-    long not_drained;                  /* times the source was called after idle with items inside */
+    long not_drained; /* times the source was called after idle with items inside */
     bool was_idle;
     int source_calls_after_end;
     int overlap, calls;
@@ -63,7 +63,8 @@ static struct flow flow_of(long count)
     return (struct flow){ .end = count, .fail_source_at = -1, .fail_sink_at = -1 };
 }
 
-static int run(il_executor *executor, struct flow *flow, il_fn *fn, size_t window, const il_map_opts *opts)
+static int run(il_executor *executor, struct flow *flow, il_fn *fn, size_t window,
+               const il_map_opts *opts)
 {
     il_stream stream = {
         .source = give_next,
@@ -172,7 +173,8 @@ static void failing_items_go_to_the_sink_with_their_status(void **state)
 static void stop_on_error_sinks_what_came_before_the_failure(void **state)
 {
     struct flow flow = flow_of(100000);
-    assert_int_equal(run(*state, &flow, fail_some, 0, &(il_map_opts){ .stop_on_error = true }), -EIO);
+    assert_int_equal(run(*state, &flow, fail_some, 0, &(il_map_opts){ .stop_on_error = true }),
+                     -EIO);
     assert_int_equal(flow.sunk, 50);
     assert_int_equal(flow.failures, 0);
     assert_true(flow.next < 100000);
@@ -200,7 +202,8 @@ static int square_slowly(void *in, void *out)
 static void a_deadline_ends_the_stream(void **state)
 {
     struct flow flow = flow_of(1000000);
-    assert_int_equal(run(*state, &flow, square_slowly, 0, &(il_map_opts){ .until = SOON }), -ETIMEDOUT);
+    assert_int_equal(run(*state, &flow, square_slowly, 0, &(il_map_opts){ .until = SOON }),
+                     -ETIMEDOUT);
     assert_true(flow.sunk < 1000000);
     assert_int_equal(flow.out_of_order, 0);
 }
@@ -263,8 +266,9 @@ static void progress_rises_to_the_end_without_a_total(void **state)
 {
     struct flow flow = flow_of(3000);
     struct told told = { 0 };
-    assert_int_equal(run(*state, &flow, square, 0,
-                         &(il_map_opts){ .on_progress = tell, .progress_arg = &told }), 0);
+    assert_int_equal(
+        run(*state, &flow, square, 0, &(il_map_opts){ .on_progress = tell, .progress_arg = &told }),
+        0);
     assert_int_equal(told.last, 3000);
     assert_false(told.fell);
     assert_false(told.knew_total);
@@ -274,7 +278,8 @@ static void a_stream_works_on_a_pool_with_a_queue_limit(void **state)
 {
     il_executor *pool = NULL;
     struct flow flow = flow_of(2000);
-    assert_int_equal(il_threads_new(&(il_threads_opts){ .workers = 2, .queue_limit = 1 }, &pool), 0);
+    assert_int_equal(il_threads_new(&(il_threads_opts){ .workers = 2, .queue_limit = 1 }, &pool),
+                     0);
     assert_int_equal(run(pool, &flow, square, 0, NULL), 0);
     assert_whole(&flow, 2000);
     il_executor_free(pool);

@@ -13,7 +13,7 @@ static void until_state(const il_thread *thread, il_state state)
     while (il_thread_state(thread) != state) sched_yield();
 }
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------ */
 
 static void a_thread_takes_and_gives_by_reference(void **state)
 {
@@ -63,7 +63,9 @@ static int fail_loudly(void *in, void *out)
 static void a_failure_comes_back_with_its_words(void **state)
 {
     il_thread thread = { 0 };
-    assert_int_equal(il_thread_start(&thread, fail_loudly, NULL, NULL, &(il_thread_opts){ .name = "reader" }), 0);
+    assert_int_equal(
+        il_thread_start(&thread, fail_loudly, NULL, NULL, &(il_thread_opts){ .name = "reader" }),
+        0);
     assert_int_equal(il_thread_join(&thread, LATE), -EIO);
     assert_int_equal(il_thread_state(&thread), IL_FAILED);
     assert_non_null(il_thread_error(&thread));
@@ -98,7 +100,9 @@ static void a_stack_too_small_is_einval_and_it_may_be_started_again(void **state
 {
     il_thread thread = { 0 };
     long n = 2, result = 0;
-    assert_int_equal(il_thread_start(&thread, square, &n, &result, &(il_thread_opts){ .stack_size = 1 }), -EINVAL);
+    assert_int_equal(
+        il_thread_start(&thread, square, &n, &result, &(il_thread_opts){ .stack_size = 1 }),
+        -EINVAL);
     assert_int_equal(il_thread_state(&thread), IL_NEW);
     assert_int_equal(il_thread_start(&thread, square, &n, &result, NULL), 0);
     assert_int_equal(il_thread_join(&thread, LATE), 0);
@@ -132,7 +136,7 @@ static void a_stack_is_as_large_as_asked_for(void **state)
     assert_true(size_of_stack >= 3 << 20); /* libc may have a larger one at hand */
 }
 
-/* --- Joining ----------------------------------------------------------------------------------- */
+/* --- Joining --------------------------------------------------------------------------------- */
 
 static void joining_again_gives_the_same(void **state)
 {
@@ -213,7 +217,7 @@ static void the_object_may_be_reused_after_its_join(void **state)
     }
 }
 
-/* --- Cancelling -------------------------------------------------------------------------------- */
+/* --- Cancelling ------------------------------------------------------------------------------ */
 
 static void cancel_ends_a_wait(void **state)
 {
@@ -266,7 +270,7 @@ static void cancel_reaches_the_scopes_of_a_thread(void **state)
     assert_int_equal(il_thread_join(&thread, LATE), -ECANCELED);
 }
 
-/* --- Names -------------------------------------------------------------------------------------- */
+/* --- Names ----------------------------------------------------------------------------------- */
 
 struct names {
     char inside[48], kernel[17], renamed[48];
@@ -295,7 +299,8 @@ static struct names names_of(const char *name)
 {
     struct names names = { 0 };
     il_thread thread = { 0 };
-    assert_int_equal(il_thread_start(&thread, tell_names, &names, NULL, &(il_thread_opts){ .name = name }), 0);
+    assert_int_equal(
+        il_thread_start(&thread, tell_names, &names, NULL, &(il_thread_opts){ .name = name }), 0);
     assert_int_equal(il_thread_join(&thread, LATE), 0);
     return names;
 }
@@ -315,7 +320,8 @@ static void without_a_name_it_is_thread(void **state)
 
 static void a_long_name_is_cut(void **state)
 {
-    struct names names = names_of("a name of more than forty-eight bytes, which is more than there is room for");
+    struct names names =
+        names_of("a name of more than forty-eight bytes, which is more than there is room for");
     assert_string_equal(names.inside, "a name of more than forty-eight bytes, which is");
     assert_string_equal(names.kernel, "a name of more ");
 }
@@ -332,7 +338,7 @@ static void a_long_name_is_cut_between_characters(void **state)
     assert_int_equal(strlen(names.kernel), 13);
 }
 
-/* --- Looking at it ------------------------------------------------------------------------------ */
+/* --- Looking at it --------------------------------------------------------------------------- */
 
 struct embedding {
     int before;
@@ -374,7 +380,9 @@ static void describe_tells_name_state_and_parent(void **state)
     il_event go_on = { 0 };
     il_info me, info;
     il_self(&me);
-    assert_int_equal(il_thread_start(&thread, wait_for_event, &go_on, NULL, &(il_thread_opts){ .name = "waits" }), 0);
+    assert_int_equal(il_thread_start(&thread, wait_for_event, &go_on, NULL,
+                                     &(il_thread_opts){ .name = "waits" }),
+                     0);
     until_waiting(&go_on.gate, 1);
     until_state(&thread, IL_BLOCKED);
 
@@ -409,7 +417,8 @@ static void the_list_has_those_that_live(void **state)
     assert_int_equal(count_named("main"), 1);
     for (int i = 0; i < THREADS_MADE; i++)
         assert_int_equal(il_thread_start(&threads[i], wait_for_event, &go_on, NULL,
-                                         &(il_thread_opts){ .name = "listed" }), 0);
+                                         &(il_thread_opts){ .name = "listed" }),
+                         0);
     until_waiting(&go_on.gate, THREADS_MADE);
     assert_int_equal(il_thread_list(NULL, 0), before + THREADS_MADE);
     assert_int_equal(count_named("listed"), THREADS_MADE);
@@ -476,7 +485,7 @@ static void foreign_threads_are_in_the_list_while_they_live(void **state)
     assert_int_equal(il_thread_list(NULL, 0), before);
 }
 
-/* --- Daemons, in child processes ---------------------------------------------------------------- */
+/* --- Daemons, in child processes ------------------------------------------------------------- */
 
 static il_thread daemon_thread;
 static il_event daemon_runs;
@@ -489,7 +498,8 @@ static void say_unobserved(const il_error *error)
 static void start_daemon(il_fn *fn, const char *name)
 {
     il_on_unobserved(say_unobserved);
-    if (il_thread_start(&daemon_thread, fn, NULL, NULL, &(il_thread_opts){ .name = name, .daemon = true }))
+    if (il_thread_start(&daemon_thread, fn, NULL, NULL,
+                        &(il_thread_opts){ .name = name, .daemon = true }))
         exit(97);
     il_event_wait(&daemon_runs);
 }

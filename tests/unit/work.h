@@ -3,8 +3,8 @@
 #define WORK_H
 
 /*
- * What the tests of task and sched share, beyond check.h: an executor of each kind for a test, tasks
- * that several need, and ways to meet that are not sleeps.
+ * What the tests of task and sched share, beyond check.h: an executor of each kind for a test,
+ * tasks that several need, and ways to meet that are not sleeps.
  *
  * A test that should hold wherever tasks run is listed with EACH_EXECUTOR and finds its executor in
  * *state. When it is over, the executor is freed, and no thread may be left that was not there
@@ -44,7 +44,9 @@ UNUSED static int free_executor(void **state)
 }
 
 #define ON(test, n, words)                                                                         \
-    { #test " (" words ")", test, open_executor, free_executor, (void *)&wheres[n] }
+    {                                                                                              \
+#test " (" words ")", test, open_executor, free_executor, (void *)&wheres[n]               \
+    }
 #define INLINE(test) ON(test, 0, "inline")
 #define ONE_WORKER(test) ON(test, 1, "1 worker")
 #define TWO_WORKERS(test) ON(test, 2, "2 workers")
