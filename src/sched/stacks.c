@@ -123,6 +123,7 @@ il__fiber *il__stacks_get(il__stacks *stacks)
 {
     if (il__refused()) return NULL;
     il__spin_lock(&stacks->lock);
+    il__tsan_receive(stacks);
     il__fiber *fiber = take_free(stacks);
     if (!fiber) fiber = reuse_bare(stacks);
     if (!fiber) fiber = cut(stacks);
@@ -136,6 +137,7 @@ void il__stacks_put(il__stacks *stacks, il__fiber *first, il__fiber *last, size_
     il__spin_lock(&stacks->lock);
     last->job.next = (il__job *)stacks->free;
     stacks->free = first;
+    il__tsan_hand_over(stacks);
     il__store(&stacks->free_count, stacks->free_count + count);
     il__spin_unlock(&stacks->lock);
 }

@@ -17,7 +17,7 @@
 #include "os/futex.h"
 #include "sched/pool.h"
 
-enum { FAIRNESS = 64, SEARCHES = 64, BATCH = 32 };
+enum { FAIRNESS = 64, SEARCHES = 256 /* some 20 microseconds */, BATCH = 32 };
 
 /* --- Making jobs runnable -------------------------------------------------------------------- */
 
@@ -242,19 +242,23 @@ static bool any_work(il__worker *worker)
     return found;
 }
 
-/* Until when this worker sleeps: if nobody watches the timers, it does. */
-static il_time keep_timers(il__worker *worker)
+/* If nobody watches the timers, this worker does. */
+static bool become_keeper(il__worker *worker)
 {
     il__pool *pool = worker->pool;
     il__worker *nobody = NULL;
-    if (!il__cas(&pool->keeper, &nobody, worker)) return IL_FOREVER;
+    if (!il__cas(&pool->keeper, &nobody, worker)) return false;
+    il__store_seq(&pool->keeper_until, il__load_seq(&pool->next_timer));
+    return true;
+}
+
+/* What the keeper said before the fence may be out of date: a timer that was set since either saw a
+ * keeper, and woke it, or is seen here. */
+static il_time keep_until(il__pool *pool)
+{
     il_time until = il__load_seq(&pool->next_timer);
     il__store_seq(&pool->keeper_until, until);
-    il__fence_heavy(); /* pairs with the light one in il__timer_set */
-    il_time again = il__load_seq(&pool->next_timer);
-    if (again == until) return until;
-    il__store_seq(&pool->keeper_until, again);
-    return again < until ? again : until;
+    return until;
 }
 
 static void sleep_until_work(il__worker *worker)
@@ -262,13 +266,14 @@ static void sleep_until_work(il__worker *worker)
     il__pool *pool = worker->pool;
     il__probe(IL__PROBE_SLEEP, worker);
     fall_asleep(worker);
-    il_time until = keep_timers(worker);
-    il__fence_heavy(); /* pairs with the light one in il__pool_announce */
+    bool keeper = become_keeper(worker);
+    il__fence_heavy(); /* pairs with the light ones in il__pool_announce and il__timer_set */
+    il_time until = keeper ? keep_until(pool) : IL_FOREVER;
     if (!any_work(worker))
         while (!il__load_acquire(&worker->wake))
             if (il__futex_wait(&worker->wake, 0, until)) break;
 
-    if (il__load(&pool->keeper) == worker) {
+    if (keeper) {
         il__store_seq(&pool->keeper_until, 0);
         il__store_seq(&pool->keeper, NULL);
     }

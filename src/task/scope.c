@@ -42,7 +42,7 @@ void il__scope_leave(il_scope *scope)
 {
     /* release in the swap: what the child wrote is seen by who waits for the scope */
     uint64_t word = il__load(&scope->gate.word);
-    while (il__likely(!(word & IL__GATE_BITS)))
+    while (il__likely(!(word & IL__GATE_LOCKED) && !(word & IL__GATE_WAITERS && word < 2 * ONE)))
         if (il__cas_weak(&scope->gate.word, &word, word - ONE)) return;
 
     word = il__gate_lock(&scope->gate);
