@@ -21,7 +21,7 @@ int il__task_init(il__task *task, il_executor *executor, il_scope *scope, il_fn 
 {
     static const il_task_opts defaults;
     if (!opts) opts = &defaults;
-    if (scope && il__load_acquire(&scope->cancel.status)) return -ECANCELED;
+    if (scope && il__cancel_status(&scope->cancel)) return -ECANCELED;
 
     task->job = (il__job){ .kind = IL__TASK };
     task->priority = opts->priority;
