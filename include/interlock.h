@@ -10,9 +10,9 @@
  * sleeping, with a deadline, and can be cancelled. Each noun has its header:
  */
 
-#include <interlock/status.h>   /* 0 or a negative errno; errors with words, place and cause */
-#include <interlock/time.h>     /* absolute deadlines */
-#include <interlock/cpu.h>      /* how many CPUs are ours */
+#include <interlock/status.h> /* 0 or a negative errno; errors with words, place and cause */
+#include <interlock/time.h>   /* absolute deadlines */
+#include <interlock/cpu.h>    /* how many CPUs are ours */
 
 #include <interlock/executor.h> /* where tasks run */
 #include <interlock/future.h>   /* what comes back */
@@ -22,17 +22,17 @@
 #include <interlock/thread.h>   /* one thread, by hand */
 #include <interlock/self.h>     /* who am I, who else lives */
 
-#include <interlock/mutex.h>    /* one at a time */
-#include <interlock/rmutex.h>   /* the same, re-entrant */
-#include <interlock/rwlock.h>   /* many readers or one writer */
-#include <interlock/cond.h>     /* wait for a condition under a mutex */
-#include <interlock/sem.h>      /* so many at a time */
-#include <interlock/event.h>    /* a flag to wait for */
-#include <interlock/barrier.h>  /* meet, then go on together */
-#include <interlock/latch.h>    /* wait for a count to reach zero */
-#include <interlock/once.h>     /* exactly once */
+#include <interlock/mutex.h>   /* one at a time */
+#include <interlock/rmutex.h>  /* the same, re-entrant */
+#include <interlock/rwlock.h>  /* many readers or one writer */
+#include <interlock/cond.h>    /* wait for a condition under a mutex */
+#include <interlock/sem.h>     /* so many at a time */
+#include <interlock/event.h>   /* a flag to wait for */
+#include <interlock/barrier.h> /* meet, then go on together */
+#include <interlock/latch.h>   /* wait for a count to reach zero */
+#include <interlock/once.h>    /* exactly once */
 
-#include <interlock/choose.h>   /* measure where a job runs best */
+#include <interlock/choose.h> /* measure where a job runs best */
 
 #define IL_VERSION "0.1.0"
 

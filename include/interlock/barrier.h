@@ -23,7 +23,7 @@ IL__BEGIN
 
 typedef struct il_barrier {
     il__gate gate;
-    uint32_t parties;         /* set before use; 0 and 1 never wait */
+    uint32_t parties;          /* set before use; 0 and 1 never wait */
     void (*action)(void *arg); /* called by the last to come, before any goes on; may be NULL */
     void *arg;
 } il_barrier;

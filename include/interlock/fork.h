@@ -40,10 +40,10 @@ typedef struct il_fork {
     /* Set only when it leaves the owner's hands: */
     il__job job;
     int status;
-    bool local;      /* never was in the deque: full, or not in a pool */
+    bool local;                      /* never was in the deque: full, or not in a pool */
     void *cancel, *scope, *executor; /* where it belongs */
-    void *note;      /* the error that it ended with */
-    uint64_t parent; /* id of who started it */
+    void *note;                      /* the error that it ended with */
+    uint64_t parent;                 /* id of who started it */
     il__gate done;
 } il_fork;
 

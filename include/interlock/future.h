@@ -38,7 +38,8 @@ IL_API int il_future_cancel(il_future *future);
 /* Call callback(future, arg) once when it is done: by whoever completes it, or here and now if it
  * is done already; in the order they were added. A callback must not wait long: it holds up the
  * task that completed the future. The future is not freed during the call. 0 or -ENOMEM. */
-IL_API int il_future_on_done(il_future *future, void (*callback)(il_future *, void *arg), void *arg);
+IL_API int il_future_on_done(il_future *future, void (*callback)(il_future *, void *arg),
+                             void *arg);
 
 /* Why it failed: NULL while it is not done and when it did not fail. Borrowed from the future. */
 IL_API const il_error *il_future_error(il_future *future);

@@ -17,8 +17,8 @@
 IL__BEGIN
 
 typedef struct il_map_opts {
-    size_t chunk;      /* items handed to a worker at a time; 0: found by itself */
-    il_time until;     /* for the whole map; 0: no deadline */
+    size_t chunk;  /* items handed to a worker at a time; 0: found by itself */
+    il_time until; /* for the whole map; 0: no deadline */
     void (*on_progress)(size_t done, size_t total, void *arg); /* called now and then, by one task
                           at a time, `done` rising, and a last time with done == total if all ran */
     void *progress_arg;
@@ -37,8 +37,8 @@ typedef struct il_map_opts {
  * Returns 0, or the failure of the lowest item that failed (its note says which item);
  * -ETIMEDOUT or -ECANCELED when items were left out for that reason; -ENOMEM, -ESHUTDOWN.
  * The out element of an item that failed or did not run holds what fn left there. */
-IL_API int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_size,
-                        void *out, size_t out_size, size_t count, const il_map_opts *opts);
+IL_API int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
+                        size_t out_size, size_t count, const il_map_opts *opts);
 
 /*
  * A map over a stream: items come from a source until it ends and go to a sink in the same order,
@@ -55,7 +55,7 @@ typedef struct il_stream {
     /* Take a result: `status` is what fn returned for `in`; if it noted why, il_last_error() has it.
      * Negative stops with that status. */
     int (*sink)(const void *in, const void *out, int status, void *arg);
-    void *arg; /* of both */
+    void *arg;                /* of both */
     size_t in_size, out_size; /* bytes an item */
     size_t window;            /* items in memory at the most; 0: enough to keep workers busy */
 } il_stream;

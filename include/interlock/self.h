@@ -31,10 +31,10 @@ typedef enum il_kind { IL_THREAD, IL_FIBER } il_kind;
 typedef struct il_info {
     il_kind kind;
     il_state state;
-    uint64_t id;     /* unique in this process, never used again */
-    uint64_t parent; /* who started it, 0: unknown */
-    long kernel_id;  /* of the thread, or of the worker it runs on; 0: on none */
-    char name[48];   /* cut; of a fiber: its task's */
+    uint64_t id;           /* unique in this process, never used again */
+    uint64_t parent;       /* who started it, 0: unknown */
+    long kernel_id;        /* of the thread, or of the worker it runs on; 0: on none */
+    char name[48];         /* cut; of a fiber: its task's */
     const char *waits_for; /* "mutex", "future", ...; NULL when it does not wait */
     const void *waits_on;  /* the address of that object */
     il_time since;         /* of its start */

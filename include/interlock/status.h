@@ -43,11 +43,11 @@ IL__BEGIN
 /* An error: immutable, valid as long as the object that it was asked of. */
 typedef struct il_error {
     int status;
-    const char *message, *file;  /* never NULL; file is "" when the place is not known */
-    int line;                    /* 0 when the place is not known */
-    int signal;                  /* that ended the process, or 0 */
-    long pid;                    /* of the process that failed, or 0: this one */
-    const char *task;            /* name of the task that failed, or "" */
+    const char *message, *file;   /* never NULL; file is "" when the place is not known */
+    int line;                     /* 0 when the place is not known */
+    int signal;                   /* that ended the process, or 0 */
+    long pid;                     /* of the process that failed, or 0: this one */
+    const char *task;             /* name of the task that failed, or "" */
     const struct il_error *cause; /* what made it fail, or NULL */
 } il_error;
 

@@ -24,9 +24,9 @@ typedef int64_t il_time;
 #define IL_FOREVER INT64_MAX
 
 /* Durations, in nanoseconds. */
-#define IL_US(n) ((int64_t)(n) * 1000)
-#define IL_MS(n) ((int64_t)(n) * 1000000)
-#define IL_SEC(n) ((int64_t)(n) * 1000000000)
+#define IL_US(n) ((int64_t)(n)*1000)
+#define IL_MS(n) ((int64_t)(n)*1000000)
+#define IL_SEC(n) ((int64_t)(n)*1000000000)
 
 /* The time now (CLOCK_MONOTONIC). Never waits. */
 IL_API il_time il_now(void);

@@ -64,8 +64,8 @@ static il__error *static_record(int status)
     return error;
 }
 
-il__error *il__error_new(int status, const char *file, int line, const char *task,
-                         il__error *cause, const char *format, va_list words)
+il__error *il__error_new(int status, const char *file, int line, const char *task, il__error *cause,
+                         const char *format, va_list words)
 {
     char message[512];
     int length = vsnprintf(message, sizeof message, format, words);
@@ -95,8 +95,8 @@ il__error *il__error_new(int status, const char *file, int line, const char *tas
     return error;
 }
 
-static il__error *new_with_words(int status, const char *task, il__error *cause,
-                                 const char *format, ...)
+static il__error *new_with_words(int status, const char *task, il__error *cause, const char *format,
+                                 ...)
 {
     va_list words;
     va_start(words, format);
@@ -148,8 +148,7 @@ size_t il_error_format(const il_error *error, char *buffer, size_t size)
                             error->task);
         else if (error->line)
             length = append(buffer, size, length, " (%s:%d)", error->file, error->line);
-        else if (*error->task)
-            length = append(buffer, size, length, " (task \"%s\")", error->task);
+        else if (*error->task) length = append(buffer, size, length, " (task \"%s\")", error->task);
         length = append(buffer, size, length, "%s", error->cause ? ": " : "");
     }
     return length;
@@ -169,5 +168,5 @@ il_unobserved_fn *il_on_unobserved(il_unobserved_fn *handler)
 
 void il__error_unobserved(const il_error *error)
 {
-    il__load_acquire(&unobserved)(error);
+    il__load_acquire (&unobserved)(error);
 }

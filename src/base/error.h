@@ -20,8 +20,8 @@ typedef struct il__error {
 
 /* Makes a record; takes the reference of `cause` (may be NULL). Copies the words, borrows `file`,
  * which is a literal. Without memory it is a static record that has the status only. Never NULL. */
-il__error *il__error_new(int status, const char *file, int line, const char *task,
-                         il__error *cause, const char *format, va_list words);
+il__error *il__error_new(int status, const char *file, int line, const char *task, il__error *cause,
+                         const char *format, va_list words);
 
 /* The same without words of its own. */
 il__error *il__error_plain(int status, const char *task, il__error *cause);

@@ -37,7 +37,7 @@ void il__fatal(const char *format, ...)
     va_start(words, format);
     vsnprintf(message, sizeof message, format, words);
     va_end(words);
-    il__load_acquire(&handler)(message);
+    il__load_acquire (&handler)(message);
     abort();
 }
 

@@ -80,7 +80,7 @@ double il__cpu_quota(const char *proc_cgroup, const char *mount)
 
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n"))) {
-        strsep(&line, ":");                    /* number of the hierarchy */
+        strsep(&line, ":");                     /* number of the hierarchy */
         char *controllers = strsep(&line, ":"); /* empty: version 2 */
         if (!controllers || !line) continue;
         if (*controllers && !names_cpu(controllers)) continue;

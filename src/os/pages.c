@@ -41,8 +41,8 @@ void il__pages_unmap(void *pages, size_t size)
 bool il__pages_guard(void *pages, size_t size)
 {
     int saved = errno;
-    bool guarded = !il__refused() && (!madvise(pages, size, MADV_GUARD_INSTALL) ||
-                                      !mprotect(pages, size, PROT_NONE));
+    bool guarded = !il__refused() &&
+                   (!madvise(pages, size, MADV_GUARD_INSTALL) || !mprotect(pages, size, PROT_NONE));
     errno = saved;
     return guarded;
 }

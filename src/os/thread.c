@@ -12,8 +12,8 @@
 
 #include "base/memory.h"
 
-int il__thread_create(pthread_t *out_thread, size_t stack_size, bool detached,
-                      void *(*run)(void *), void *arg)
+int il__thread_create(pthread_t *out_thread, size_t stack_size, bool detached, void *(*run)(void *),
+                      void *arg)
 {
     pthread_attr_t attributes;
     if (il__refused()) return -EAGAIN;

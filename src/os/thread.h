@@ -11,8 +11,8 @@
 
 /* Start run(arg) in a thread, to be joined unless `detached`; stack_size 0: the system's. 0, -EAGAIN,
  * -ENOMEM or -EINVAL. */
-int il__thread_create(pthread_t *out_thread, size_t stack_size, bool detached,
-                      void *(*run)(void *), void *arg);
+int il__thread_create(pthread_t *out_thread, size_t stack_size, bool detached, void *(*run)(void *),
+                      void *arg);
 
 /* Give the current thread a name: the kernel gets the first 15 bytes, cut between characters. */
 void il__thread_set_name(const char *name);

@@ -30,14 +30,14 @@ struct il__worker {
     /* Its own thread only: */
     il__pool *pool;
     unsigned index;
-    bool alone;         /* the pool has no other: nobody steals */
+    bool alone;          /* the pool has no other: nobody steals */
     il__fiber *current;  /* runs */
     il__fiber *spare;    /* a loop to go on with when `current` parks; set while a task runs */
     il__fiber *previous; /* ran before, and what it wants */
     il__after after;
-    il__job *handoff;    /* for the loop that is switched to */
+    il__job *handoff; /* for the loop that is switched to */
     unsigned tick;
-    int *errno_at;      /* the thread's errno: a fiber takes its value along */
+    int *errno_at; /* the thread's errno: a fiber takes its value along */
     uint64_t random;
     il__fiber *stacks; /* free, linked by job.next */
     unsigned stack_count;
@@ -86,13 +86,13 @@ struct il__pool {
 
     _Alignas(64) il__spin idle; /* guards sleepers, asleep */
     il__worker *sleepers;
-    uint32_t sleeping;  /* atomic: how many sleep */
-    uint32_t searching; /* atomic: how many look for work */
-    il__worker *keeper; /* atomic: the sleeper that watches next_timer, or NULL */
+    uint32_t sleeping;    /* atomic: how many sleep */
+    uint32_t searching;   /* atomic: how many look for work */
+    il__worker *keeper;   /* atomic: the sleeper that watches next_timer, or NULL */
     il_time keeper_until; /* atomic: until when it sleeps */
-    uint32_t stopping;  /* atomic: workers end */
-    uint32_t visitors;  /* atomic: threads from outside that still touch the pool */
-    il__gate quiet;     /* who waits in close */
+    uint32_t stopping;    /* atomic: workers end */
+    uint32_t visitors;    /* atomic: threads from outside that still touch the pool */
+    il__gate quiet;       /* who waits in close */
 };
 
 extern const il__agent_ops il__fiber_ops;

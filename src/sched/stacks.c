@@ -17,14 +17,21 @@
 #include <valgrind/valgrind.h>
 #endif
 
-enum { DEFAULT_SIZE = 256 * 1024, SMALLEST = 16 * 1024, SLAB_FIRST = 8, SLAB_MOST = 256, KEEP = 1024, TRIM = 64 };
+enum {
+    DEFAULT_SIZE = 256 * 1024,
+    SMALLEST = 16 * 1024,
+    SLAB_FIRST = 8,
+    SLAB_MOST = 256,
+    KEEP = 1024,
+    TRIM = 64
+};
 enum { COLOURS = 16, COLOUR_STEP = 128 };
 enum { GUARD = 64 * 1024 }; /* addresses only; a frame larger than it could step over it */
 
 struct il__slab {
     il__slab *next;
     char *memory;
-    size_t count, used; /* stacks it has room for, stacks cut so far */
+    size_t count, used;  /* stacks it has room for, stacks cut so far */
     il__slab *next_bare; /* in the list of slabs that have bare stacks */
     size_t bare_count;
     uint16_t bare[SLAB_MOST]; /* indices of stacks that are free and have no memory */
@@ -193,7 +200,8 @@ void il__stacks_destroy(il__stacks *stacks)
     while (stacks->slabs) {
         il__slab *slab = stacks->slabs;
         stacks->slabs = slab->next;
-        for (size_t i = 0; i < slab->used; i++) il__context_drop(&fiber_at(stacks, slab, i)->context);
+        for (size_t i = 0; i < slab->used; i++)
+            il__context_drop(&fiber_at(stacks, slab, i)->context);
         il__pages_unmap(slab->memory, slab->count * stacks->stack_size);
         il__free(slab);
     }

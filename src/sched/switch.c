@@ -17,7 +17,6 @@
 
 #include <pthread.h>
 
-
 #if IL_TSAN
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
@@ -51,7 +50,8 @@ static void begin(void *at)
     __builtin_unreachable();
 }
 
-void il__context_make(il__context *context, char *low, size_t size, void (*entry)(void *), void *arg)
+void il__context_make(il__context *context, char *low, size_t size, void (*entry)(void *),
+                      void *arg)
 {
     char *top = (char *)((size_t)(low + size) & ~(size_t)15);
 #if IL_ASAN

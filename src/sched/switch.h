@@ -14,8 +14,8 @@
 #include "base/sanitize.h"
 
 typedef struct il__context {
-    void *sp;   /* saved while it does not run */
-    char *low;  /* the usable part of the stack */
+    void *sp;  /* saved while it does not run */
+    char *low; /* the usable part of the stack */
     size_t size;
     void *tsan; /* ThreadSanitizer's idea of it */
     void *asan; /* AddressSanitizer's, saved while it does not run */
@@ -23,7 +23,8 @@ typedef struct il__context {
 
 /* Make a context that will call entry(arg) at the top of [low, low + size) when first switched to;
  * entry never returns. It may have run before, and have been left for good. */
-void il__context_make(il__context *context, char *low, size_t size, void (*entry)(void *), void *arg);
+void il__context_make(il__context *context, char *low, size_t size, void (*entry)(void *),
+                      void *arg);
 
 /* The context of the current thread's own stack, to switch away from and back to. */
 void il__context_adopt(il__context *context);

@@ -75,8 +75,10 @@ static int start(il_executor *executor, il__task *task)
 static bool is_quiet(il__pool *pool)
 {
     uint64_t ended = 0, begun = 0;
-    for (unsigned i = 0; i < pool->executor.workers; i++) ended += il__load_seq(&pool->workers[i].ended);
-    for (unsigned i = 0; i < pool->executor.workers; i++) begun += il__load_acquire(&pool->workers[i].begun);
+    for (unsigned i = 0; i < pool->executor.workers; i++)
+        ended += il__load_seq(&pool->workers[i].ended);
+    for (unsigned i = 0; i < pool->executor.workers; i++)
+        begun += il__load_acquire(&pool->workers[i].begun);
     return ended == begun + il__load_acquire(&pool->begun);
 }
 
@@ -191,7 +193,8 @@ static void destroy(il__pool *pool)
         if (pool->workers[i].joinable) pthread_join(pool->workers[i].thread, NULL);
     il__tsan_receive(pool);
     il__pools_remove(pool);
-    for (unsigned i = 0; i < pool->executor.workers; i++) il__deque_destroy(&pool->workers[i].deque);
+    for (unsigned i = 0; i < pool->executor.workers; i++)
+        il__deque_destroy(&pool->workers[i].deque);
     il__stacks_destroy(&pool->stacks);
     il__free(pool->workers);
     il__free(pool);

@@ -23,8 +23,7 @@ void il_event_set(il_event *event)
 
     il__gate_lock(&event->gate);
     bool automatic = event->automatic;
-    il__waiter *chain =
-        automatic ? il__gate_claim(&event->gate) : il__gate_claim_all(&event->gate);
+    il__waiter *chain = automatic ? il__gate_claim(&event->gate) : il__gate_claim_all(&event->gate);
     if (automatic && chain) chain->next = NULL;
     il__gate_unlock(&event->gate, automatic && chain ? 0 : SET);
     il__deliver_all(chain);
@@ -56,8 +55,7 @@ static int wait(il_event *event, il__cancels cancels, il_time until)
 {
     if (take(event)) return 0;
     uint64_t word = il__gate_lock(&event->gate);
-    if (!(word & SET))
-        return il__gate_wait(&event->gate, word, "event", event, 0, cancels, until);
+    if (!(word & SET)) return il__gate_wait(&event->gate, word, "event", event, 0, cancels, until);
     il__gate_unlock(&event->gate, event->automatic ? word & ~SET : word);
     return 0;
 }

@@ -14,18 +14,22 @@
  * Who comes takes a free mutex at once, also past those who wait: a holder that locks again while
  * the woken one is still being scheduled costs nothing, whereas handing over would make every
  * round wait for the scheduler (the "lock convoy"). An unlock wakes one waiter, and no other
- * before that one has tried. If it fails it goes back to the front; from its first failure on a
- * clock runs, and when it has been overtaken for PATIENCE it sets STARVING. From then on the mutex
- * is handed over in the order of the queue, as far as the queue went at that moment (its last one
- * bears LAST), so that those behind need not starve first.
+ * before that one has tried. If it fails it goes back to the front, and if it has been waiting for
+ * PATIENCE by then it sets STARVING. From then on the mutex is handed over in the order of the
+ * queue, as far as the queue went at that moment (its last one bears LAST): those behind have been
+ * overtaken as well, and need not starve first. After LAST everybody may try again.
  *
  * Invariants: free and WAITERS implies WOKEN, so no wake-up is lost; STARVING implies owned and not
  * WOKEN. WOKEN is set by the unlock that wakes and cleared by the one who was woken, when it takes
  * the mutex or goes back to the list: both under LOCKED or by compare-and-swap, so an unlock sees
  * either WOKEN, and then the woken one sees the unlock, or not, and then it wakes the next.
  *
+ * The clock is read once a call that has to park, and once a failed wake-up. Starting it only at the
+ * first failure was tried: then those deep in the queue wait a thousand times as long, since only
+ * the first of them is ever woken.
+ *
  * Mullender, Cox: Semaphores in Plan 9 (2008), and the mutex of nsync, for the word; the starvation
- * rule is Go's (Dmitry Vyukov, 2016) without a clock reading for everybody who waits.
+ * rule is that of Go's (Vyukov, 2016).
  */
 
 #include "sync/mutex.h"
@@ -67,8 +71,7 @@ bool il_mutex_held(const il_mutex *mutex)
 static bool try_take(il_mutex *mutex, il__agent *self, uint64_t woken)
 {
     uint64_t word = il__load(&mutex->gate.word);
-    while (!(word & (OWNER | IL__GATE_LOCKED)))
-        /* acquire: pairs with the release in unlock */
+    while (!(word & (OWNER | IL__GATE_LOCKED))) /* acquire: pairs with the release in unlock */
         if (il__cas_weak(&mutex->gate.word, &word, (word & ~woken) | word_of(self))) return true;
     return false;
 }
@@ -246,8 +249,7 @@ static __attribute__((noinline)) void unlock_slow(il_mutex *mutex, il__agent *se
         not_ours(mutex, (il__agent *)(uintptr_t)(word & OWNER), place);
     self->held--;
     /* Nobody to wake while the woken one has not tried yet. */
-    while (word & WOKEN && !(word & IL__GATE_LOCKED))
-        /* release: pairs with the acquire in lock */
+    while (word & WOKEN && !(word & IL__GATE_LOCKED)) /* release: pairs with the acquire in lock */
         if (il__cas_weak(&mutex->gate.word, &word, word & ~OWNER)) return;
     wake(mutex);
 }

@@ -14,7 +14,8 @@
 static int lock_at(il_rmutex *rmutex, il__cancels cancels, il_time until, const void *place)
 {
     if (il_mutex_held(&rmutex->mutex)) {
-        if (rmutex->depth == UINT32_MAX) il__fatal("re-entrant mutex %p locked too often", (void *)rmutex);
+        if (rmutex->depth == UINT32_MAX)
+            il__fatal("re-entrant mutex %p locked too often", (void *)rmutex);
         rmutex->depth++;
         return 0;
     }

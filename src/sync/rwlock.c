@@ -120,8 +120,7 @@ void il_rwlock_unlock(il_rwlock *lock)
 
     uint64_t word = WRITER;
     /* release: pairs with the acquire in lock_as */
-    if (!il__cas(&lock->gate.word, &word, 0))
-        let_in(lock, il__gate_lock(&lock->gate) & ~WRITER);
+    if (!il__cas(&lock->gate.word, &word, 0)) let_in(lock, il__gate_lock(&lock->gate) & ~WRITER);
 }
 
 void il_rwlock_lock_shared(il_rwlock *lock)
@@ -139,7 +138,8 @@ void il_rwlock_unlock_shared(il_rwlock *lock)
 {
     uint64_t word = il__load(&lock->gate.word);
     for (;;) {
-        if (word < READER) misused(lock, "unlocked shared, though nobody reads,", __builtin_return_address(0));
+        if (word < READER)
+            misused(lock, "unlocked shared, though nobody reads,", __builtin_return_address(0));
         bool last = word < 2 * READER;
         if (word & IL__GATE_LOCKED || (last && word & IL__GATE_WAITERS)) break;
         /* release: pairs with the acquire in lock_as */

@@ -14,15 +14,15 @@ typedef struct il__callback il__callback;
 typedef enum il__future_state { IL__PENDING, IL__RUNNING, IL__COMPLETED } il__future_state;
 
 struct il_future {
-    il__task task;       /* fn NULL: a promise */
-    il__gate gate;       /* state: 1 when done; guards callbacks */
-    unsigned refs;       /* atomic: the user's, the task's, a scope's */
-    int state;           /* atomic il__future_state: decides who completes it */
-    int status;          /* set before done */
-    bool observed;       /* atomic: somebody looked at the outcome */
-    il__error *error;    /* set before done */
+    il__task task;    /* fn NULL: a promise */
+    il__gate gate;    /* state: 1 when done; guards callbacks */
+    unsigned refs;    /* atomic: the user's, the task's, a scope's */
+    int state;        /* atomic il__future_state: decides who completes it */
+    int status;       /* set before done */
+    bool observed;    /* atomic: somebody looked at the outcome */
+    il__error *error; /* set before done */
     il__callback *first_callback, *last_callback;
-    il_future *source;   /* of a chain: the future it follows, with a reference; or NULL */
+    il_future *source;      /* of a chain: the future it follows, with a reference; or NULL */
     il_future *next_failed; /* in il_scope.failed */
     size_t out_size;
     _Alignas(16) unsigned char bytes[]; /* the result, then the copy of the input */

@@ -31,8 +31,8 @@ struct map {
     const il_map_opts *opts;
     unsigned workers;
 
-    size_t next; /* atomic: the first index that nobody has taken */
-    bool stop;   /* atomic: begin no further items */
+    size_t next;   /* atomic: the first index that nobody has taken */
+    bool stop;     /* atomic: begin no further items */
     bool left_out; /* atomic: some of a chunk that was taken did not run */
 
     il_mutex mutex;

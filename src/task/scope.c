@@ -93,7 +93,9 @@ int il_scope_open(const il_scope_opts *opts, il_scope **out_scope)
         .opener = self,
         .outer = outer,
         .outer_cancel = self->cancel,
-        .executor = opts->executor ? opts->executor : outer ? outer->executor : self->executor,
+        .executor = opts->executor ? opts->executor
+                    : outer        ? outer->executor
+                                   : self->executor,
         .name = opts->name,
     };
     if (self->cancel) il__cancel_enter(self->cancel, self);

@@ -56,7 +56,8 @@ static int allocate(struct stream *stream, unsigned workers)
     size_t window = io->window ? io->window : stream->blocks * ITEMS;
     if (stream->blocks > window) stream->blocks = window;
     stream->room = window / stream->blocks;
-    stream->fill = stream->opts->chunk && stream->opts->chunk < stream->room ? stream->opts->chunk : 1;
+    stream->fill =
+        stream->opts->chunk && stream->opts->chunk < stream->room ? stream->opts->chunk : 1;
 
     size_t in = round_up(stream->room * io->in_size), out = round_up(stream->room * io->out_size);
     size_t errors = round_up(stream->room * sizeof(il__error *));
@@ -132,7 +133,8 @@ static int empty(struct stream *stream)
         block->errors[i] = NULL;
         if (failed < 0 && stream->opts->stop_on_error) return failed;
         if (failed == -ECANCELED && il_cancelled()) return failed;
-        status = io->sink(block->in + i * io->in_size, block->out + i * io->out_size, failed, io->arg);
+        status =
+            io->sink(block->in + i * io->in_size, block->out + i * io->out_size, failed, io->arg);
         if (status < 0) return status;
         stream->done++;
     }
@@ -184,7 +186,8 @@ static int step(struct stream *stream, il_scope *scope)
         if (status) return status;
         stream->head++;
     }
-    while (answer == IL_STREAM_IDLE && !status && stream->tail < stream->head) status = empty(stream);
+    while (answer == IL_STREAM_IDLE && !status && stream->tail < stream->head)
+        status = empty(stream);
     return status;
 }
 

@@ -24,11 +24,11 @@ typedef struct il__task {
     il_fn *fn;
     void *in, *out;
     il_executor *executor;
-    il_scope *scope;   /* it is counted there; NULL: in none */
-    il_future *future; /* that it is part of; NULL: started by il_go */
-    const char *name;  /* or NULL */
-    uint64_t parent;   /* id of who made it */
-    bool counted;      /* the executor's own; false at first */
+    il_scope *scope;         /* it is counted there; NULL: in none */
+    il_future *future;       /* that it is part of; NULL: started by il_go */
+    const char *name;        /* or NULL */
+    uint64_t parent;         /* id of who made it */
+    bool counted;            /* the executor's own; false at first */
     struct il__task *around; /* while it runs: the task in which it runs in place, or NULL */
     il__cancel cancel;
 } il__task;

@@ -39,7 +39,9 @@ void il__agent_describe(il__agent *agent, il_info *out_info)
     const char *name = il__load(&agent->name);
     uint32_t phase = il__load(&agent->word) & IL__PHASE;
     *out_info = (il_info){
-        .state = phase == IL__IDLE ? IL_RUNNING : phase == IL__WAITING ? IL_BLOCKED : IL_RUNNABLE,
+        .state = phase == IL__IDLE      ? IL_RUNNING
+                 : phase == IL__WAITING ? IL_BLOCKED
+                                        : IL_RUNNABLE,
         .id = il__agent_id(agent),
         .parent = il__load(&agent->parent),
         .waits_for = il__load(&agent->what),
@@ -66,10 +68,10 @@ size_t il_info_format(const il_info *info, char *buffer, size_t size)
     if (info->waits_for)
         snprintf(waits, sizeof waits, " on a %s at %p", info->waits_for, info->waits_on);
     double age = info->since ? (double)(il_now() - info->since) / 1e9 : 0;
-    int length = snprintf(buffer, size, "%s %llu \"%s\"%s %s%s for %.3f s",
-                          info->kind == IL_THREAD ? "thread" : "fiber",
-                          (unsigned long long)info->id, info->name, kernel,
-                          il_state_name(info->state), waits, age);
+    int length =
+        snprintf(buffer, size, "%s %llu \"%s\"%s %s%s for %.3f s",
+                 info->kind == IL_THREAD ? "thread" : "fiber", (unsigned long long)info->id,
+                 info->name, kernel, il_state_name(info->state), waits, age);
     return length > 0 ? (size_t)length : 0;
 }
 

@@ -66,21 +66,21 @@ typedef struct il__agent_ops {
 
 struct il__agent {
     _Alignas(16) uint32_t word; /* atomic; the table above. A mutex keeps bits below the address */
-    uint32_t held;            /* mutexes held; owner only */
-    const il__agent_ops *ops; /* set at init */
-    il__cancel *cancel;       /* the innermost node that its waits obey, or NULL; owner writes */
-    il__error *note;          /* last error noted; owner only */
-    void *executor;           /* the il_executor whose task it runs, or NULL; owner only */
-    void *scope;              /* the current il_scope, or NULL; owner only */
-    void *task;               /* the innermost il__task it runs, or NULL; owner only */
-    const char *name;         /* of the task; owner writes, anyone reads: valid while it runs */
-    const char *what;         /* what it waits for, or NULL; atomic */
-    const void *on;           /* the address of that; atomic */
-    uint64_t waits;           /* times it parked; owner writes */
-    uint64_t id;              /* 0: nobody asked yet; atomic */
-    uint64_t parent;          /* id of who started it, 0: unknown */
-    il_time since;            /* start, or the first wait if nobody looked at the clock before */
-    bool has_locals;          /* some of locals are not NULL; owner only */
+    uint32_t held;              /* mutexes held; owner only */
+    const il__agent_ops *ops;   /* set at init */
+    il__cancel *cancel;         /* the innermost node that its waits obey, or NULL; owner writes */
+    il__error *note;            /* last error noted; owner only */
+    void *executor;             /* the il_executor whose task it runs, or NULL; owner only */
+    void *scope;                /* the current il_scope, or NULL; owner only */
+    void *task;                 /* the innermost il__task it runs, or NULL; owner only */
+    const char *name;           /* of the task; owner writes, anyone reads: valid while it runs */
+    const char *what;           /* what it waits for, or NULL; atomic */
+    const void *on;             /* the address of that; atomic */
+    uint64_t waits;             /* times it parked; owner writes */
+    uint64_t id;                /* 0: nobody asked yet; atomic */
+    uint64_t parent;            /* id of who started it, 0: unknown */
+    il_time since;              /* start, or the first wait if nobody looked at the clock before */
+    bool has_locals;            /* some of locals are not NULL; owner only */
     void *locals[IL__MAX_LOCALS]; /* owner only */
 };
 

@@ -23,9 +23,9 @@ typedef struct il__agent il__agent;
 
 typedef struct il__cancel {
     struct il__cancel *parent; /* set at init */
-    il_time deadline;  /* set at init: never later than the parent's */
-    int status;        /* atomic; 0, or why it was cancelled: set once */
-    il__spin lock;     /* parent before child */
+    il_time deadline;          /* set at init: never later than the parent's */
+    int status;                /* atomic; 0, or why it was cancelled: set once */
+    il__spin lock;             /* parent before child */
     il__agent *owner;  /* whose waits end with it, NULL before its first wait; guarded by lock */
     bool entered;      /* owner only: linked, and owner is set */
     il__link link;     /* in parent->children; guarded by parent->lock */

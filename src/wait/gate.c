@@ -130,7 +130,8 @@ unsigned il__gate_count(il__gate *gate)
     unsigned count = 0;
     uint64_t word = il__gate_lock(gate);
     il__waiter *first = gate->waiters, *waiter = first;
-    if (first) do count++;
+    if (first) do
+            count++;
         while ((waiter = waiter->next) != first);
     il__gate_unlock(gate, word);
     return count;

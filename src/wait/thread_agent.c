@@ -196,7 +196,8 @@ typedef struct il__listing {
 static void add_to_listing(il__thread_agent *thread, void *arg)
 {
     il__listing *listing = arg;
-    if (listing->count < listing->capacity) il__thread_agent_describe_locked(thread, &listing->infos[listing->count]);
+    if (listing->count < listing->capacity)
+        il__thread_agent_describe_locked(thread, &listing->infos[listing->count]);
     listing->count++;
 }
 

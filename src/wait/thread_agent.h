@@ -13,12 +13,12 @@
 
 typedef struct il__thread_agent {
     il__agent agent;
-    il__link link;    /* in the list of living threads; guarded by its lock */
+    il__link link; /* in the list of living threads; guarded by its lock */
     pthread_t pthread;
     long kernel_id;
-    int state;        /* atomic; il_state as far as `word` does not tell */
-    char name[48];    /* guarded by the list's lock, owner writes */
-    void *handle;     /* the il_thread, or NULL; cleared under the list's lock */
+    int state;     /* atomic; il_state as far as `word` does not tell */
+    char name[48]; /* guarded by the list's lock, owner writes */
+    void *handle;  /* the il_thread, or NULL; cleared under the list's lock */
 } il__thread_agent;
 
 /* The agent of the current thread, also while a fiber runs on it; made at the first call. */

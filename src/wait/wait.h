@@ -17,9 +17,9 @@
 /* One agent in one list. On the stack of the one who waits. */
 typedef struct il__waiter {
     il__agent *agent;
-    uint32_t index;   /* what a claim through this waiter reports */
-    uint32_t mode;    /* the primitive's: how much, shared or not */
-    il__gate *gate;   /* in whose list; NULL: in none. Guarded by the gate */
+    uint32_t index;                 /* what a claim through this waiter reports */
+    uint32_t mode;                  /* the primitive's: how much, shared or not */
+    il__gate *gate;                 /* in whose list; NULL: in none. Guarded by the gate */
     struct il__waiter *next, *prev; /* in that list, a ring */
 } il__waiter;
 

@@ -169,8 +169,8 @@ static int chain(void *executor)
     long n = 3, result = 0;
     int status = il_submit(executor, square, &n, sizeof n, sizeof n, NULL, &first);
     if (!status)
-        status = il_future_then(first, executor, &(il_chain){ .then = square, .out_size = sizeof n },
-                                &second);
+        status = il_future_then(first, executor,
+                                &(il_chain){ .then = square, .out_size = sizeof n }, &second);
     if (!status) status = il_future_get(second, LATE, &result);
     il_future_free(first);
     il_future_free(second);

@@ -53,12 +53,12 @@ struct arena {
     il_event event;
     il_barrier barrier;
     il_once once;
-    long a, b;    /* plain; guarded by whatever the run is about */
-    int inside;   /* atomic */
-    long met;     /* plain; counted by the action of the barrier */
-    long serial;  /* atomic */
+    long a, b;     /* plain; guarded by whatever the run is about */
+    int inside;    /* atomic */
+    long met;      /* plain; counted by the action of the barrier */
+    long serial;   /* atomic */
     int once_done; /* atomic */
-    void *box;    /* atomic: somebody waits for this to be opened */
+    void *box;     /* atomic: somebody waits for this to be opened */
 };
 
 static uint64_t next_random(struct member *member)
@@ -406,8 +406,7 @@ static int succeed_sometimes(void *arg)
 static void run_once(struct member *member)
 {
     struct arena *arena = member->arena;
-    int status =
-        il_once_run_until(&arena->once, succeed_sometimes, member, some_deadline(member));
+    int status = il_once_run_until(&arena->once, succeed_sometimes, member, some_deadline(member));
     if (!status) HOLDS(il__load(&arena->once_done));
     else HOLDS(gave_up(status) || status == -EIO);
 }

@@ -32,9 +32,14 @@
 #include <interlock/self.h>
 #include <interlock/thread.h>
 
+#include "base/probe.h"
 #include "wait/gate.h"
 
 #define UNUSED __attribute__((unused))
+
+#define PAST ((il_time)1)
+#define SOON il_after(IL_MS(5))
+#define LATE il_after(IL_SEC(60)) /* never reached, unless something hangs */
 
 /* --- Crews ----------------------------------------------------------------------------------- */
 
@@ -90,8 +95,8 @@ UNUSED static void crew_add(struct crew *crew, il_fn *fn, void *in)
     *member = (struct crew_member){ .fn = fn, .in = in };
     member->is_fiber = crew->pool && (crew->kind != MIXED || crew->count % 2);
     if (member->is_fiber)
-        failed = il_submit(crew->pool, crew_fiber, &member, sizeof member, 0, NULL,
-                           &member->future);
+        failed =
+            il_submit(crew->pool, crew_fiber, &member, sizeof member, 0, NULL, &member->future);
     else failed = pthread_create(&member->thread, NULL, crew_thread, member);
     if (failed) crew->failed++;
     else crew->count++;
@@ -118,7 +123,10 @@ UNUSED static int crew_join(struct crew *crew)
 
 static const crew_kind crew_kinds[] UNUSED = { THREADS, FIBERS, FIBERS_2, MIXED };
 
-#define CREW(test, n, words) { #test " (" words ")", test, NULL, NULL, (void *)&crew_kinds[n] }
+#define CREW(test, n, words)                                                                       \
+    {                                                                                              \
+#test " (" words ")", test, NULL, NULL, (void *)&crew_kinds[n]                             \
+    }
 #define EACH_CREW(test)                                                                            \
     CREW(test, 0, "threads"), CREW(test, 1, "fibers of one worker"),                               \
         CREW(test, 2, "fibers of two workers"), CREW(test, 3, "threads and fibers")
@@ -136,11 +144,47 @@ UNUSED static void until_true(const bool *flag)
     while (!il__load_acquire(flag)) il_yield();
 }
 
-/* --- Deadlines and cancellation --------------------------------------------------------------- */
+/* --- Stepping in ------------------------------------------------------------------------------- */
 
-#define PAST ((il_time)1)
-#define SOON il_after(IL_MS(5))
-#define LATE il_after(IL_SEC(60)) /* never reached, unless something hangs */
+/* Do act(arg) once, in whoever comes first to `point` with `object` (NULL: any), at that moment: for
+ * the narrow places that a schedule finds once in a million. */
+static struct step_in {
+    il__probe_point point;
+    const void *object;
+    void (*act)(void *arg);
+    void *arg;
+} step_in_now UNUSED;
+
+UNUSED static void step_in_listen(il__probe_point point, const void *object)
+{
+    struct step_in *now = &step_in_now;
+    if (point != now->point || (now->object && object != now->object)) return;
+    il__store(&il__probe_listener, NULL);
+    now->act(now->arg);
+}
+
+UNUSED static void step_in(il__probe_point point, const void *object, void (*act)(void *arg),
+                           void *arg)
+{
+    step_in_now = (struct step_in){ point, object, act, arg };
+    il__store_release(&il__probe_listener,
+                      step_in_listen); /* pairs with the acquire in il__probe */
+}
+
+/* Does call(object, LATE), which must have to wait, return 0 if release(object) comes just before
+ * the waiter locks `gate` to get into its list, and if it comes just before it parks? */
+UNUSED static bool sees_a_late_release(int (*call)(void *object, il_time until), void *object,
+                                       il__gate *gate, void (*release)(void *object))
+{
+    step_in(IL__PROBE_GATE, gate, release, object);
+    int before_the_list = call(object, LATE);
+    step_in(IL__PROBE_WAIT, NULL, release, object);
+    int before_parking = call(object, LATE);
+    il__store(&il__probe_listener, NULL);
+    return !before_the_list && !before_parking;
+}
+
+/* --- Deadlines and cancellation --------------------------------------------------------------- */
 
 /* A node of its own for the current agent, to be cancelled by another. */
 struct cancelled_wait {
@@ -263,7 +307,7 @@ UNUSED static void assert_fatal(void (*misuse)(void), const char *words)
     assert_says(line, words);
 }
 
-/* A second agent of the current thread, for misuse by "another" in a child of one thread. */
+/* The current thread as another agent, to be what only another can be: returns who it was. */
 UNUSED static il__agent *become_another(const char *name)
 {
     static il__agent another;

@@ -9,12 +9,12 @@ enum { ROUNDS = 500, MEMBERS = 4 };
 
 struct meeting {
     il_barrier barrier;
-    int arrived;   /* atomic: in this round */
-    int held;      /* plain: meetings, counted by the action */
-    int serial;    /* atomic: IL_SERIAL seen */
-    int wrong;     /* atomic */
+    int arrived;         /* atomic: in this round */
+    int held;            /* plain: meetings, counted by the action */
+    int serial;          /* atomic: IL_SERIAL seen */
+    int wrong;           /* atomic */
     int status[MEMBERS]; /* of those who come once */
-    int guests;    /* atomic: have come */
+    int guests;          /* atomic: have come */
 };
 
 static int wait_until(void *meeting, il_time until)

@@ -135,6 +135,22 @@ static void deep_tree_costs_no_stack(void **state)
     free(nodes);
 }
 
+static void fire(void *node)
+{
+    il__cancel_fire(node, -ECANCELED);
+}
+
+static void cancel_just_before_parking_is_not_missed(void **state)
+{
+    (void)state;
+    struct cancelled_wait wait;
+    cancellable_begin(&wait, 0);
+    step_in(IL__PROBE_WAIT, NULL, fire, &wait.node);
+    int status = il_sleep(LATE);
+    cancellable_end(&wait);
+    assert_int_equal(status, -ECANCELED);
+}
+
 /* Many come, wait below one node, and leave, while it and some of them are cancelled. */
 enum { MEMBERS = 6, ROUNDS = 300 };
 
@@ -192,6 +208,7 @@ int main(void)
         cmocka_unit_test(passed_deadline_cancels_the_highest_node_that_has_it),
         cmocka_unit_test(deadline_to_come_cancels_nothing),
         cmocka_unit_test(deep_tree_costs_no_stack),
+        cmocka_unit_test(cancel_just_before_parking_is_not_missed),
         EACH_CREW(nodes_come_and_go_while_it_is_fired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

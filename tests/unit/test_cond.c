@@ -81,7 +81,8 @@ static void waiting_without_the_mutex_returns_eperm(void **state)
     struct store store = { 0 };
     assert_int_equal(il_cond_wait(&store.changed, &store.mutex), -EPERM);
     assert_int_equal(il_cond_wait_until(&store.changed, &store.mutex, IL_FOREVER), -EPERM);
-    assert_int_equal(il_cond_wait_for(&store.changed, &store.mutex, NULL, NULL, IL_FOREVER), -EPERM);
+    assert_int_equal(il_cond_wait_for(&store.changed, &store.mutex, NULL, NULL, IL_FOREVER),
+                     -EPERM);
 }
 
 static int wait_without_the_mutex(void *in, void *out)
@@ -141,6 +142,21 @@ static void notified_waiter_is_not_cancelled_while_it_takes_the_mutex(void **sta
     assert_int_equal(crew_join(&crew), 0);
     assert_int_equal(woken, 1);
     assert_int_equal(waiter.status, 0);
+}
+
+static void notify(void *arg)
+{
+    struct store *store = arg;
+    store->taken = il_cond_notify(&store->changed, 1);
+}
+
+static void notify_between_the_unlock_and_the_sleep_is_not_missed(void **state)
+{
+    (void)state;
+    struct store store = { 0 };
+    step_in(IL__PROBE_WAIT, NULL, notify, &store);
+    assert_int_equal(wait_in_store(&store, LATE), 0);
+    assert_int_equal(store.taken, 1);
 }
 
 struct place {
@@ -229,13 +245,12 @@ static void wait_for_what_holds_or_never_will(void **state)
     (void)state;
     struct store store = { .closed = true };
     il_mutex_lock(&store.mutex);
-    assert_int_equal(
-        il_cond_wait_for(&store.changed, &store.mutex, is_closed, &store, IL_NOW), 0);
+    assert_int_equal(il_cond_wait_for(&store.changed, &store.mutex, is_closed, &store, IL_NOW), 0);
     store.closed = false;
-    assert_int_equal(
-        il_cond_wait_for(&store.changed, &store.mutex, is_closed, &store, IL_NOW), -EAGAIN);
-    assert_int_equal(
-        il_cond_wait_for(&store.changed, &store.mutex, is_closed, &store, SOON), -ETIMEDOUT);
+    assert_int_equal(il_cond_wait_for(&store.changed, &store.mutex, is_closed, &store, IL_NOW),
+                     -EAGAIN);
+    assert_int_equal(il_cond_wait_for(&store.changed, &store.mutex, is_closed, &store, SOON),
+                     -ETIMEDOUT);
     assert_true(il_mutex_held(&store.mutex));
     il_mutex_unlock(&store.mutex);
 }
@@ -312,6 +327,7 @@ int main(void)
         EACH_CREW(waiting_with_a_mutex_of_another_returns_eperm),
         EACH_CREW(mutex_is_held_again_after_a_deadline_or_a_cancel),
         EACH_CREW(notified_waiter_is_not_cancelled_while_it_takes_the_mutex),
+        cmocka_unit_test(notify_between_the_unlock_and_the_sleep_is_not_missed),
         EACH_CREW(notify_wakes_as_many_as_it_says_the_first_first),
         EACH_CREW(wait_for_returns_when_it_holds),
         cmocka_unit_test(wait_for_what_holds_or_never_will),

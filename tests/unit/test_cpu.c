@@ -105,7 +105,8 @@ static void quota_of_version_1_is_quota_by_period(void **state)
     put("both/cpu,cpuacct/app/cpu.cfs_quota_us", "100000\n");
     put("both/cpu,cpuacct/app/cpu.cfs_period_us", "50000\n");
     assert_quota(quota("4:cpuacct,cpu:/app\n", "both"), 2);
-    assert_quota(quota("4:cpuset:/app\n3:cpuacct:/app\n", "both"), 0); /* names that only begin so */
+    assert_quota(quota("4:cpuset:/app\n3:cpuacct:/app\n", "both"),
+                 0); /* names that only begin so */
 }
 
 static void hybrid_tree_is_asked_in_both_ways(void **state)

@@ -84,8 +84,7 @@ static void received_note_becomes_the_cause_of_the_same_status(void **state)
 static void line_tells_words_places_tasks_and_causes(void **state)
 {
     (void)state;
-    static const char whole[] =
-        "loading site: no such image: a.png (fetch.c:31, task \"fetch 7\")";
+    static const char whole[] = "loading site: no such image: a.png (fetch.c:31, task \"fetch 7\")";
     char line[200];
     il_error inner = { -ENOENT, "no such image: a.png", "fetch.c", 31, 0, 0, "fetch 7", NULL };
     il_error outer = { -ENOENT, "loading site", "", 0, 0, 0, "", &inner };

@@ -104,6 +104,19 @@ static void clear_one_is_waited_for_until_the_deadline_or_a_cancel(void **state)
     }
 }
 
+static void set(void *event)
+{
+    il_event_set(event);
+}
+
+static void set_that_comes_late_is_not_missed(void **state)
+{
+    (void)state;
+    il_event turn = { .automatic = true };
+    assert_true(sees_a_late_release(wait_until, &turn, &turn.gate, set));
+    assert_false(il_event_is_set(&turn));
+}
+
 /* Ping and pong: what one did before it set the event is seen by the one who was let through. */
 struct game {
     il_event ping, pong;
@@ -215,6 +228,7 @@ int main(void)
         EACH_CREW(manual_set_wakes_all),
         EACH_CREW(automatic_set_wakes_one_and_stays_clear),
         EACH_CREW(clear_one_is_waited_for_until_the_deadline_or_a_cancel),
+        cmocka_unit_test(set_that_comes_late_is_not_missed),
         EACH_CREW(automatic_events_hand_work_to_and_fro),
         EACH_CREW(set_that_meets_a_deadline_is_not_lost),
         EACH_CREW(waiter_may_free_it_at_once),

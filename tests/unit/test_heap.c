@@ -111,10 +111,8 @@ static void many_nodes_do_not_cost_stack(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zero_is_an_empty_heap),
-        cmocka_unit_test(keys_come_out_in_order),
-        cmocka_unit_test(extreme_keys_are_ordered_too),
-        cmocka_unit_test(any_node_can_be_removed),
+        cmocka_unit_test(zero_is_an_empty_heap),        cmocka_unit_test(keys_come_out_in_order),
+        cmocka_unit_test(extreme_keys_are_ordered_too), cmocka_unit_test(any_node_can_be_removed),
         cmocka_unit_test(many_nodes_do_not_cost_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,21 @@ static void closed_one_is_waited_for_until_the_deadline_or_a_cancel(void **state
     assert_int_equal(latch.gate.word, 0);
 }
 
+static void open_it(void *latch)
+{
+    il_latch_count_down(latch, 1);
+}
+
+static void count_down_that_comes_late_is_not_missed(void **state)
+{
+    (void)state;
+    il_latch early = { .count = 1 }, late = { .count = 1 };
+    step_in(IL__PROBE_GATE, &early.gate, open_it, &early);
+    assert_int_equal(il_latch_wait_until(&early, LATE), 0);
+    step_in(IL__PROBE_WAIT, NULL, open_it, &late);
+    assert_int_equal(il_latch_wait_until(&late, LATE), 0);
+}
+
 /* A latch on the stack of the one who waits: gone as soon as the wait has returned. */
 static int count_down(void *in, void *out)
 {
@@ -143,6 +158,7 @@ int main(void)
         cmocka_unit_test(it_opens_at_zero_and_not_before),
         EACH_CREW(who_waits_sees_what_was_done_before_each_count_down),
         EACH_CREW(closed_one_is_waited_for_until_the_deadline_or_a_cancel),
+        cmocka_unit_test(count_down_that_comes_late_is_not_missed),
         EACH_CREW(who_waited_may_free_it_at_once),
         cmocka_unit_test(counting_below_zero_is_fatal),
     };

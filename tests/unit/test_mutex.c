@@ -174,7 +174,7 @@ static void one_that_gave_up_does_not_keep_the_mutex_from_the_next(void **state)
 
 static void starving_waiter_is_handed_the_mutex(void **state)
 {
-    struct attempt attempt = { .until = LATE };
+    struct attempt attempt = { .until = LATE, .status = 1 };
     struct crew crew;
     il_mutex_lock(&attempt.mutex);
     crew_open(&crew, state);
@@ -218,6 +218,70 @@ static void one_that_never_rests_does_not_starve_a_waiter(void **state)
     }
     il_mutex_unlock(&tally.mutex);
     assert_int_equal(crew_join(&crew), 0);
+}
+
+/* Held by another agent, who gives it back at a moment that the test chooses. */
+struct other {
+    il_mutex mutex;
+    il__agent *agent;
+};
+
+static void lock_as_other(struct other *other)
+{
+    il__agent *self = become_another("other");
+    other->agent = il__self();
+    il_mutex_lock(&other->mutex);
+    il__self_set(self);
+}
+
+static void unlock_as_other(void *arg)
+{
+    struct other *other = arg;
+    il__agent *self = il__self();
+    il__self_set(other->agent);
+    il_mutex_unlock(&other->mutex);
+    il__self_set(self);
+}
+
+static void unlock_that_comes_late_is_not_missed(void **state)
+{
+    (void)state;
+    struct other other = { .agent = NULL };
+    lock_as_other(&other);
+    step_in(IL__PROBE_GATE, &other.mutex.gate, unlock_as_other, &other);
+    int before_the_list = il_mutex_lock_until(&other.mutex, LATE);
+    il_mutex_unlock(&other.mutex);
+    lock_as_other(&other);
+    step_in(IL__PROBE_WAIT, NULL, unlock_as_other, &other);
+    int before_parking = il_mutex_lock_until(&other.mutex, LATE);
+    il_mutex_unlock(&other.mutex);
+    assert_int_equal(before_the_list, 0);
+    assert_int_equal(before_parking, 0);
+    assert_int_equal(other.mutex.gate.word, 0);
+}
+
+static void unlock_wakes_one_and_the_next_when_that_one_has_tried(void **state)
+{
+    (void)state;
+    il_mutex mutex = { 0 };
+    il__agent agents[2];
+    il__waiter waiters[2];
+    il_mutex_lock(&mutex);
+    uint64_t word = il__gate_lock(&mutex.gate);
+    for (int i = 0; i < 2; i++) {
+        il__agent_init(&agents[i], il__self()->ops);
+        waiters[i] = (il__waiter){ .agent = &agents[i] };
+        il__wait_begin(&agents[i], "mutex", &mutex, IL__PLAIN);
+        il__gate_add(&mutex.gate, &waiters[i]);
+    }
+    il__gate_unlock(&mutex.gate, word);
+
+    il_mutex_unlock(&mutex);
+    il_mutex_lock(&mutex);
+    il_mutex_unlock(&mutex); /* the first is still on its way */
+    assert_int_equal(agents[0].word & IL__PHASE, IL__WOKEN);
+    assert_int_equal(agents[1].word & IL__PHASE, IL__WAITING);
+    il__gate_leave(&mutex.gate, &waiters[1]);
 }
 
 static void relock_by_the_owner_returns_edeadlk(void **state)
@@ -369,6 +433,8 @@ int main(void)
         EACH_CREW(next_holder_may_free_it_at_once),
         EACH_CREW(holder_is_known_and_how_many_it_holds),
         EACH_CREW(waiting_leaves_errno_alone),
+        cmocka_unit_test(unlock_that_comes_late_is_not_missed),
+        cmocka_unit_test(unlock_wakes_one_and_the_next_when_that_one_has_tried),
         cmocka_unit_test(relock_by_the_owner_returns_edeadlk),
         cmocka_unit_test(relock_by_the_owner_is_fatal),
         cmocka_unit_test(unlock_by_another_is_fatal),

@@ -10,8 +10,8 @@ enum { MEMBERS = 5 };
 
 struct table {
     il_once once;
-    il_event go; /* let the runner go on */
-    int fails;   /* so many runs fail; plain: only one runs at a time */
+    il_event go;                 /* let the runner go on */
+    int fails;                   /* so many runs fail; plain: only one runs at a time */
     int runs, inside, succeeded; /* atomic */
 };
 

@@ -218,6 +218,29 @@ static void writer_that_leaves_lets_the_readers_behind_it_in(void **state)
     assert_int_equal(order.lock.gate.word, 0);
 }
 
+static int lock_and_unlock(void *object, il_time until)
+{
+    int status = il_rwlock_lock_until(object, until);
+    if (!status) il_rwlock_unlock(object);
+    if (!status) il_rwlock_lock_shared(object); /* for the next to wait for */
+    return status;
+}
+
+static void unlock_shared(void *lock)
+{
+    il_rwlock_unlock_shared(lock);
+}
+
+static void unlock_that_comes_late_is_not_missed(void **state)
+{
+    (void)state;
+    il_rwlock rwlock = { 0 };
+    il_rwlock_lock_shared(&rwlock);
+    assert_true(sees_a_late_release(lock_and_unlock, &rwlock, &rwlock.gate, unlock_shared));
+    il_rwlock_unlock_shared(&rwlock);
+    assert_int_equal(rwlock.gate.word, 0);
+}
+
 static void relock_by_the_writer_returns_edeadlk(void **state)
 {
     (void)state;
@@ -273,7 +296,8 @@ static void misuse_is_fatal_and_names_the_writer(void **state)
 {
     (void)state;
     char address[60];
-    snprintf(address, sizeof address, "rwlock %p locked, though its own already,", (void *)&misused);
+    snprintf(address, sizeof address, "rwlock %p locked, though its own already,",
+             (void *)&misused);
     assert_fatal(relock, address);
     assert_fatal(relock_shared, "locked shared, though its own already,");
     assert_fatal(unlock_of_a_reader, "its writer is nobody");
@@ -320,6 +344,7 @@ int main(void)
         EACH_CREW(lock_is_waited_for_until_the_deadline_or_a_cancel),
         EACH_CREW(reader_does_not_pass_a_waiting_writer),
         EACH_CREW(writer_that_leaves_lets_the_readers_behind_it_in),
+        cmocka_unit_test(unlock_that_comes_late_is_not_missed),
         EACH_CREW(last_holder_may_free_it_at_once),
         cmocka_unit_test(relock_by_the_writer_returns_edeadlk),
         cmocka_unit_test(misuse_is_fatal_and_names_the_writer),

@@ -156,10 +156,23 @@ static void empty_one_is_waited_for_until_the_deadline_or_a_cancel(void **state)
     assert_int_equal(sem.gate.word, 0);
 }
 
+static void release(void *sem)
+{
+    il_sem_release(sem);
+}
+
+static void release_that_comes_late_is_not_missed(void **state)
+{
+    (void)state;
+    il_sem sem = { 0 };
+    assert_true(sees_a_late_release(acquire, &sem, &sem.gate, release));
+    assert_int_equal(il_sem_value(&sem), 0);
+}
+
 struct want {
     il_sem *sem;
     uint32_t n;
-    int *next; /* atomic */
+    int *next;     /* atomic */
     int served_as; /* atomic: of the last, if several share one */
 };
 
@@ -292,6 +305,7 @@ int main(void)
         EACH_CREW(no_more_are_inside_than_there_are_seats),
         EACH_CREW(sellers_sell_every_ticket_once),
         EACH_CREW(empty_one_is_waited_for_until_the_deadline_or_a_cancel),
+        cmocka_unit_test(release_that_comes_late_is_not_missed),
         EACH_CREW(who_wants_many_is_not_passed_by_who_wants_one),
         EACH_CREW(release_of_many_serves_many),
         EACH_CREW(waiter_that_leaves_lets_those_behind_it_through),

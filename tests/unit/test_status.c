@@ -10,9 +10,9 @@
 static void every_status_of_the_library_has_its_own_words(void **state)
 {
     (void)state;
-    static const int statuses[] = { 0,       -EAGAIN, -EALREADY,  -EBUSY, -ECANCELED,
-                                    -EDEADLK, -EINVAL, -ENOMEM,    -EOVERFLOW, -EPERM,
-                                    -EPIPE,  -ESHUTDOWN, -ETIMEDOUT };
+    static const int statuses[] = { 0,        -EAGAIN,    -EALREADY, -EBUSY,     -ECANCELED,
+                                    -EDEADLK, -EINVAL,    -ENOMEM,   -EOVERFLOW, -EPERM,
+                                    -EPIPE,   -ESHUTDOWN, -ETIMEDOUT };
     enum { COUNT = sizeof statuses / sizeof *statuses };
     for (int i = 0; i < COUNT; i++) {
         assert_string_not_equal(il_strerror(statuses[i]), "unknown status");

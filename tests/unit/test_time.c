@@ -114,12 +114,9 @@ static void deadline_around_ends_a_sleep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_never_goes_back),
-        cmocka_unit_test(durations_are_nanoseconds),
-        cmocka_unit_test(after_never_overflows),
-        EACH_CREW(sleeping_lasts_until_then),
-        EACH_CREW(cancel_ends_a_sleep),
-        EACH_CREW(deadline_around_ends_a_sleep),
+        cmocka_unit_test(clock_never_goes_back), cmocka_unit_test(durations_are_nanoseconds),
+        cmocka_unit_test(after_never_overflows), EACH_CREW(sleeping_lasts_until_then),
+        EACH_CREW(cancel_ends_a_sleep),          EACH_CREW(deadline_around_ends_a_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
