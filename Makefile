@@ -57,10 +57,10 @@ install: all ## install under PREFIX (/usr/local), below DESTDIR if set
 	@$(if $(PREFIX),meson configure $(BUILD) -Dprefix=$(PREFIX) && ninja -C $(BUILD) product)
 	@meson install -C $(BUILD) --no-rebuild
 
-lint: ready-check ## clang-format and clang-tidy, changing nothing
+lint: ready-check ## clang-format, and clang-tidy but for tests and bench, changing nothing
 	@$(SOURCES) -print0 | xargs -0 clang-format --dry-run -Werror
 	$(call build,build-clang,,CC=clang)
-	@$(SOURCES) -path '*.c' ! -path 'bench/*' -print0 | \
+	@$(SOURCES) -path '*.c' ! -path 'bench/*' ! -path 'tests/*' -print0 | \
 		xargs -0 -n 1 -P $$(nproc) clang-tidy -p build-clang --quiet 2>/dev/null
 
 format: ready-check ## let clang-format rewrite the sources

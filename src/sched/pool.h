@@ -163,7 +163,7 @@ void il__fork_leave(il_fork *fork, void *agent);
 /* overflow.c: name the fiber whose stack overflowed. */
 void il__overflow_watch(void);
 void *il__overflow_stack_new(void);
-void il__overflow_stack_free(void *stack);
+void il__overflow_stack_free(void *memory);
 
 /* pools.c is the list of pools, for il_fiber_list. */
 void il__pools_add(il__pool *pool);

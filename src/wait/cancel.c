@@ -100,15 +100,16 @@ static il__cancel *cancel_next(il__cancel *node)
     return NULL;
 }
 
-void il__cancel_fire(il__cancel *root, int status)
+void il__cancel_fire(il__cancel *node, int status)
 {
+    il__cancel *root = node;
     il__probe(IL__PROBE_CANCEL, root);
     il__spin_lock(&root->lock);
     if (!set_status(root, status)) {
         il__spin_unlock(&root->lock);
         return;
     }
-    for (il__cancel *node = root;;) { /* node is locked, has its status, is to be visited */
+    for (;;) { /* node is locked, has its status, is to be visited */
         wake_owner(node);
         il__cancel *next = cancel_next(node_of(il__list_first(&node->children)));
         while (!next && node != root) {
