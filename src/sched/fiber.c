@@ -58,7 +58,7 @@ static il__fiber *take_loop(il__worker *worker)
     if (fiber->is_loop) return fiber;
     fiber->is_loop = true;
     fiber->pool = worker->pool;
-    il__agent_init(&fiber->agent, &il__fiber_ops);
+    fiber->agent.ops = &il__fiber_ops; /* the rest is zero, as its pages were */
     il__context_make(&fiber->context, fiber->context.low, fiber->context.size, loop, fiber);
     return fiber;
 }

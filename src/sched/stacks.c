@@ -80,11 +80,13 @@ static char *low_end(const il__stacks *stacks, const il__slab *slab, size_t inde
     return slab->memory + index * stacks->stack_size + GUARD;
 }
 
-/* Lay a fiber on a stack that has nothing on it. */
+/* Lay a fiber on a stack that has nothing on it: its pages are zero, which says the rest. */
 static il__fiber *lay(const il__stacks *stacks, il__slab *slab, size_t index)
 {
     il__fiber *fiber = fiber_at(stacks, slab, index);
-    *fiber = (il__fiber){ .job.kind = IL__FIBER, .slab = slab, .index = index };
+    fiber->job.kind = IL__FIBER;
+    fiber->slab = slab;
+    fiber->index = index;
     fiber->context.low = low_end(stacks, slab, index);
     fiber->context.size = (size_t)((char *)fiber - fiber->context.low);
     return fiber;

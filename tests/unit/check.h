@@ -5,8 +5,8 @@
 /*
  * What the unit tests share.
  *
- * A crew is a few bodies that run beside the test: as threads, as fibers of one worker or of two,
- * or as both. A body never asserts; it returns a status and writes to what it was given, and the
+ * A crew is a few bodies that run beside the test: as threads (the library's and foreign ones in
+ * turn), as fibers of one worker or of two, or as both. A body never asserts; it returns a status and writes to what it was given, and the
  * test looks at that after crew_join. A test that should hold for every kind of crew takes the kind
  * from its state and is listed with EACH_CREW.
  */
@@ -45,13 +45,15 @@
 
 typedef enum crew_kind { THREADS, FIBERS, FIBERS_2, MIXED } crew_kind;
 
-enum { CREW_MAX = 64 };
+enum { CREW_MAX = 16 };
 
 struct crew_member {
+    struct crew_member *self;
     il_fn *fn;
     void *in;
-    bool is_fiber;
-    pthread_t thread;
+    enum { OWN_THREAD, FOREIGN_THREAD, FIBER } as;
+    il_thread own;
+    pthread_t foreign;
     il_future *future;
     int status;
 };
@@ -59,7 +61,8 @@ struct crew_member {
 struct crew {
     crew_kind kind;
     il_executor *pool; /* NULL: threads only */
-    int count, failed; /* failed: members that could not be started */
+    int count, threads;
+    int failed; /* members that could not be started */
     struct crew_member members[CREW_MAX];
 };
 
@@ -70,7 +73,7 @@ UNUSED static void *crew_thread(void *arg)
     return NULL;
 }
 
-UNUSED static int crew_fiber(void *in, void *out)
+UNUSED static int crew_task(void *in, void *out)
 {
     (void)out;
     struct crew_member *member = *(struct crew_member **)in;
@@ -92,12 +95,15 @@ UNUSED static void crew_add(struct crew *crew, il_fn *fn, void *in)
 {
     struct crew_member *member = &crew->members[crew->count];
     int failed;
-    *member = (struct crew_member){ .fn = fn, .in = in };
-    member->is_fiber = crew->pool && (crew->kind != MIXED || crew->count % 2);
-    if (member->is_fiber)
-        failed =
-            il_submit(crew->pool, crew_fiber, &member, sizeof member, 0, NULL, &member->future);
-    else failed = pthread_create(&member->thread, NULL, crew_thread, member);
+    *member = (struct crew_member){ .self = member, .fn = fn, .in = in };
+    if (crew->pool && (crew->kind != MIXED || crew->count % 2)) member->as = FIBER;
+    else if (crew->threads++ % 2) member->as = FOREIGN_THREAD;
+
+    if (member->as == FIBER)
+        failed = il_submit(crew->pool, crew_task, &member, sizeof member, 0, NULL, &member->future);
+    else if (member->as == FOREIGN_THREAD)
+        failed = pthread_create(&member->foreign, NULL, crew_thread, member);
+    else failed = il_thread_start(&member->own, crew_task, &member->self, NULL, NULL);
     if (failed) crew->failed++;
     else crew->count++;
 }
@@ -108,12 +114,10 @@ UNUSED static int crew_join(struct crew *crew)
     int failed = crew->failed;
     for (int i = 0; i < crew->count; i++) {
         struct crew_member *member = &crew->members[i];
-        if (member->is_fiber) {
-            il_future_get(member->future, IL_FOREVER, NULL);
-            il_future_free(member->future);
-        } else {
-            pthread_join(member->thread, NULL);
-        }
+        if (member->as == OWN_THREAD) il_thread_join(&member->own, IL_FOREVER);
+        else if (member->as == FOREIGN_THREAD) pthread_join(member->foreign, NULL);
+        else il_future_get(member->future, IL_FOREVER, NULL);
+        il_future_free(member->future);
         failed += member->status != 0;
     }
     if (crew->pool) il_executor_free(crew->pool);
@@ -236,6 +240,29 @@ UNUSED static int waits_and_gives_up(int (*call)(void *object, il_time until), v
     cancellable_end(&wait);
     EXPECT(status == -ECANCELED && why == -ETIMEDOUT);
     return 0;
+}
+
+struct giving_up {
+    int (*call)(void *object, il_time until);
+    void *object;
+};
+
+UNUSED static int give_up(void *in, void *out)
+{
+    (void)out;
+    struct giving_up *giving_up = in;
+    return waits_and_gives_up(giving_up->call, giving_up->object);
+}
+
+/* In a crew member, since the test itself may be the one who holds what it waits for. */
+UNUSED static void assert_gives_up(void **state, int (*call)(void *object, il_time until),
+                                   void *object)
+{
+    struct giving_up giving_up = { .call = call, .object = object };
+    struct crew crew;
+    crew_open(&crew, state);
+    crew_add(&crew, give_up, &giving_up);
+    if (crew_join(&crew)) fail_msg("line %d of check.h", crew.members[0].status);
 }
 
 /* A wait that is cancelled by another while it is parked. */

@@ -212,8 +212,9 @@ static int meet_and_destroy(void *in, void *out)
 static void who_met_may_free_it_at_once(void **state)
 {
     for (int i = 0; i < 100; i++) {
-        il_barrier *barrier = calloc(1, sizeof *barrier);
+        static il_barrier *barrier;
         struct crew crew;
+        barrier = calloc(1, sizeof *barrier);
         barrier->parties = 2;
         crew_open(&crew, state);
         crew_add(&crew, meet_and_destroy, barrier);

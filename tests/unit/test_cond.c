@@ -104,20 +104,10 @@ static void waiting_with_a_mutex_of_another_returns_eperm(void **state)
     assert_int_equal(failed, 0);
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(wait_in_store, in);
-}
-
 static void mutex_is_held_again_after_a_deadline_or_a_cancel(void **state)
 {
     struct store store = { 0 };
-    struct crew crew;
-    crew_open(&crew, state);
-    crew_add(&crew, give_up, &store);
-    int failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, wait_in_store, &store);
     int status = status_when_cancelled(state, wait_in_store, &store, &store.changed.gate);
     assert_int_equal(status, -ECANCELED);
     assert_int_equal(store.mutex.gate.word, 0);

@@ -83,21 +83,11 @@ static void automatic_set_wakes_one_and_stays_clear(void **state)
     for (unsigned i = 0; i < MEMBERS; i++) assert_int_equal(left[i], MEMBERS - 1 - i);
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(wait_until, in);
-}
-
 static void clear_one_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     for (int automatic = 0; automatic < 2; automatic++) {
         il_event event = { .automatic = automatic };
-        struct crew crew;
-        crew_open(&crew, state);
-        crew_add(&crew, give_up, &event);
-        int failed = crew_join(&crew);
-        if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+        assert_gives_up(state, wait_until, &event);
         int status = status_when_cancelled(state, wait_until, &event, &event.gate);
         assert_int_equal(status, -ECANCELED);
         assert_int_equal(event.gate.word, 0);

@@ -240,12 +240,11 @@ static int say_who(void *in, void *out)
 /* Start forks, never waiting, until one of them has been taken by another worker. */
 static int be_robbed(void *in, void *out)
 {
-    struct theft theft = { 0 };
     bool robbed = false;
     il_time until = LATE;
     while (!robbed && il_now() < until) {
         il_fork forks[2];
-        struct theft second = { 0 };
+        struct theft theft = { 0 }, second = { 0 }; /* a join that runs its fork takes it, too */
         il_fork_start(&forks[0], say_who, &theft, NULL);
         il_fork_start(&forks[1], say_who, &second, NULL);
         for (int i = 0; i < 100 && !il__load_acquire(&theft.taken); i++) sched_yield();

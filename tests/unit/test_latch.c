@@ -74,20 +74,10 @@ static void who_waits_sees_what_was_done_before_each_count_down(void **state)
     }
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(wait_until, in);
-}
-
 static void closed_one_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     il_latch latch = { .count = 1 };
-    struct crew crew;
-    crew_open(&crew, state);
-    crew_add(&crew, give_up, &latch);
-    int failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, wait_until, &latch);
     int status = status_when_cancelled(state, wait_until, &latch, &latch.gate);
     assert_int_equal(status, -ECANCELED);
     assert_int_equal(latch.gate.word, 0);

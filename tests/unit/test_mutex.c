@@ -64,21 +64,11 @@ static void only_one_holds_it_at_a_time(void **state)
     assert_int_equal(tally.mutex.gate.word, 0);
 }
 
-static int give_up_on_mutex(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(lock, in);
-}
-
 static void held_mutex_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     il_mutex mutex = { 0 };
-    struct crew crew;
     il_mutex_lock(&mutex);
-    crew_open(&crew, state);
-    crew_add(&crew, give_up_on_mutex, &mutex);
-    int failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, lock, &mutex);
 
     il_mutex_unlock(&mutex);
     assert_int_equal(mutex.gate.word, 0);

@@ -96,26 +96,17 @@ static void after_a_failure_one_of_those_who_wait_tries_again(void **state)
     assert_true(il_once_done(&table.once));
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(run, in);
-}
-
 static void runner_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     struct table table = { 0 };
-    struct crew runner, crew;
+    struct crew runner;
     crew_open(&runner, state);
     crew_add(&runner, use, &table);
     until_waiting(&table.go.gate, 1);
-    crew_open(&crew, state);
-    crew_add(&crew, give_up, &table);
-    int failed = crew_join(&crew);
+    assert_gives_up(state, run, &table);
     int status = status_when_cancelled(state, run, &table, &table.once.gate);
     il_event_set(&table.go);
-    failed += crew_join(&runner);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_int_equal(crew_join(&runner), 0);
     assert_int_equal(status, -ECANCELED);
     assert_int_equal(table.runs, 1);
 }

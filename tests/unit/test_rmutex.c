@@ -58,21 +58,11 @@ static void only_one_holds_it_at_any_depth(void **state)
     assert_int_equal(tally.count, MEMBERS * ROUNDS * 4);
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(lock, in);
-}
-
 static void held_by_another_it_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     il_rmutex rmutex = { 0 };
-    struct crew crew;
     il_rmutex_lock(&rmutex);
-    crew_open(&crew, state);
-    crew_add(&crew, give_up, &rmutex);
-    int failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, lock, &rmutex);
     int status = status_when_cancelled(state, lock, &rmutex, &rmutex.mutex.gate);
     assert_int_equal(status, -ECANCELED);
     il_rmutex_unlock(&rmutex);

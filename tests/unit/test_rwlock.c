@@ -112,28 +112,12 @@ static void readers_that_waited_together_are_let_in_together(void **state)
     assert_int_equal(crew_join(&crew), 0);
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    int line = waits_and_gives_up(lock, in);
-    return line ? line : waits_and_gives_up(lock_shared, in);
-}
-
-static int give_up_writing(void *in, void *out)
-{
-    (void)out;
-    return waits_and_gives_up(lock, in);
-}
-
 static void lock_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     il_rwlock rwlock = { 0 };
-    struct crew crew;
     il_rwlock_lock(&rwlock);
-    crew_open(&crew, state);
-    crew_add(&crew, give_up, &rwlock);
-    int failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, lock, &rwlock);
+    assert_gives_up(state, lock_shared, &rwlock);
     int status = status_when_cancelled(state, lock, &rwlock, &rwlock.gate);
     assert_int_equal(status, -ECANCELED);
     status = status_when_cancelled(state, lock_shared, &rwlock, &rwlock.gate);
@@ -141,10 +125,7 @@ static void lock_is_waited_for_until_the_deadline_or_a_cancel(void **state)
     il_rwlock_unlock(&rwlock);
 
     il_rwlock_lock_shared(&rwlock);
-    crew_open(&crew, state);
-    crew_add(&crew, give_up_writing, &rwlock);
-    failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, lock, &rwlock);
     il_rwlock_unlock_shared(&rwlock);
     assert_int_equal(rwlock.gate.word, 0);
 }

@@ -135,21 +135,11 @@ static void sellers_sell_every_ticket_once(void **state)
     assert_int_equal(sold, 200);
 }
 
-static int give_up(void *in, void *out)
-{
-    (void)out;
-    int line = waits_and_gives_up(acquire, in);
-    return line ? line : waits_and_gives_up(acquire_three, in);
-}
-
 static void empty_one_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     il_sem sem = { 0 };
-    struct crew crew;
-    crew_open(&crew, state);
-    crew_add(&crew, give_up, &sem);
-    int failed = crew_join(&crew);
-    if (failed) fail_msg("line %d of check.h", crew.members[0].status);
+    assert_gives_up(state, acquire, &sem);
+    assert_gives_up(state, acquire_three, &sem);
     int status = status_when_cancelled(state, acquire_three, &sem, &sem.gate);
     assert_int_equal(status, -ECANCELED);
     assert_int_equal(il_sem_value(&sem), 0);
