@@ -4,10 +4,26 @@
 #include "base/sanitize.h"
 #include "work.h"
 
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+
 /* --- Waiting inside a pool ------------------------------------------------------------------- */
 
-/* Sanitizers keep a shadow for each fiber. */
-enum { DEPTH = IL_TSAN ? 1000 : 10000 };
+static bool on_valgrind(void)
+{
+#ifdef RUNNING_ON_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
+
+/* ThreadSanitizer keeps a shadow for each fiber; Valgrind is slow. */
+static int depth_of_nest(void)
+{
+    return IL_TSAN || on_valgrind() ? 1000 : 10000;
+}
 
 struct nest {
     il_executor *executor;
@@ -33,12 +49,12 @@ static int nest(void *in, void *out)
 
 static void nest_to_the_bottom(il_executor *executor, bool with_lock)
 {
-    struct nest top = { executor, DEPTH, with_lock };
-    long depth = 0;
+    long wanted = depth_of_nest(), depth = 0;
+    struct nest top = { executor, wanted, with_lock };
     il_future *future = NULL;
     assert_int_equal(il_submit(executor, nest, &top, sizeof top, sizeof depth, NULL, &future), 0);
     assert_int_equal(il_future_get(future, LATE, &depth), 0);
-    assert_int_equal(depth, DEPTH);
+    assert_int_equal(depth, wanted);
     il_future_free(future);
 }
 
@@ -88,7 +104,10 @@ static void waiting_with_a_lock_held_that_the_others_want_is_fine(void **state)
 
 /* --- Many ------------------------------------------------------------------------------------ */
 
-enum { CROWD = IL_TSAN ? 2000 : IL_ASAN ? 5000 : 50000 };
+static unsigned crowd_size(void)
+{
+    return IL_TSAN || on_valgrind() ? 2000 : IL_ASAN ? 5000 : 50000;
+}
 
 struct crowd {
     il_event start;
@@ -108,24 +127,26 @@ static int stand_in_the_crowd(void *in, void *out)
 static void fifty_thousand_may_wait_at_once(void **state)
 {
     for (int round = 0; round < 2; round++) {
-        struct crowd crowd = { .here = { .count = CROWD } };
+        unsigned size = crowd_size();
+        struct crowd crowd = { .here = { .count = size } };
         il_scope *scope = NULL;
         assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state }, &scope), 0);
-        for (int i = 0; i < CROWD; i++)
+        for (unsigned i = 0; i < size; i++)
             assert_int_equal(il_go(scope, stand_in_the_crowd, &crowd, NULL), 0);
         il_latch_wait(&crowd.here);
         il_event_set(&crowd.start);
         assert_int_equal(il_scope_close(scope), 0);
-        assert_int_equal(crowd.woken, CROWD);
+        assert_int_equal(crowd.woken, size);
     }
 }
 
 static void fifty_thousand_are_cancelled_at_once(void **state)
 {
-    struct crowd crowd = { .here = { .count = CROWD } };
+    unsigned size = crowd_size();
+    struct crowd crowd = { .here = { .count = size } };
     il_scope *scope = NULL;
     assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state }, &scope), 0);
-    for (int i = 0; i < CROWD; i++)
+    for (unsigned i = 0; i < size; i++)
         assert_int_equal(il_go(scope, stand_in_the_crowd, &crowd, NULL), 0);
     il_latch_wait(&crowd.here);
     il_scope_cancel(scope);
