@@ -22,7 +22,8 @@
  * A fork may run on another worker from its start to its join. If no worker came for it, the join
  * calls it like any function; if one did, the join waits for it. Every fork is joined, before the
  * function that declared it returns. Joins in the opposite order of starts are the cheap ones; any
- * order is right. Outside a pool a fork runs when it is joined.
+ * order is right. A fork belongs to the scope that is current where it starts, and is joined before
+ * that is closed. Outside a pool a fork runs when it is joined.
  *
  * The deque follows Faxen's Wool (Wool - a work stealing library, 2008) and van Dijk and van de
  * Pol's Lace (Lace: non-blocking split deque for work-stealing, 2014): only the older part of it

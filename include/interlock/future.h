@@ -76,7 +76,8 @@ typedef struct il_chain {
     size_t out_size;
 } il_chain;
 
-/* Give a future for what `chain` makes of `future`; it runs on `executor` once that is done.
+/* Give a future for what `chain` makes of `future`; it runs on `executor` once that is done, so that
+ * executor outlives it. The chain belongs to the current scope, which does not end before it.
  * Copies *chain; keeps `future` alive by itself. 0, -ENOMEM, -ESHUTDOWN. */
 IL_API int il_future_then(il_future *future, il_executor *executor, const il_chain *chain,
                           il_future **out_future);

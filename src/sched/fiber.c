@@ -82,6 +82,7 @@ static void see_to_previous(il__worker *worker)
 
     if (after == IL__REQUEUE) {
         il__worker_push(worker, &from->job);
+        il__pool_announce(worker->pool); /* what runs instead of it may run for long */
     } else if (after == IL__RELEASE) {
         put_stack(worker, from);
     } else if (after == IL__COMMIT) {

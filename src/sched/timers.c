@@ -25,7 +25,7 @@ void il__timer_set(il__pool *pool, il__fiber *fiber, il_time until)
     il__spin_unlock(&pool->timers_lock);
 
     il__fence_light(); /* pairs with the heavy fence of the keeper, before it sleeps */
-    if (until >= il__load(&pool->keeper_until)) return;
+    if (until >= il__load_acquire(&pool->keeper_until)) return;
     il__worker *keeper = il__load(&pool->keeper);
     if (!keeper) return;
     il__store_seq(&keeper->wake, 1);
