@@ -33,10 +33,9 @@ typedef struct il_future il_future;
 
 /* All zero is each default; NULL means all defaults. */
 typedef struct il_threads_opts {
-    unsigned workers; /* threads; 0: il_cpu_count(). More than CPUs is right for blocking work */
-    size_t
-        stack_size;   /* bytes a fiber, rounded up to pages; 0: 256 KiB; memory only when touched */
-    const char *name; /* copied; threads are called "name/0", "name/1"...; NULL: "pool" */
+    unsigned workers;  /* threads; 0: il_cpu_count(). More than CPUs is right for blocking work */
+    size_t stack_size; /* bytes a fiber, in whole pages, used only when touched; 0: 256 KiB */
+    const char *name;  /* copied; threads are called "name/0", "name/1"...; NULL: "pool" */
     unsigned queue_limit; /* tasks accepted from outside and not yet started; beyond it il_submit
                              is -EAGAIN; 0: no limit. Tasks of the pool itself are never refused */
     int (*on_worker_start)(void *arg); /* first on each worker; a failure fails il_threads_new */
@@ -45,8 +44,7 @@ typedef struct il_threads_opts {
 } il_threads_opts;
 
 typedef struct il_task_opts {
-    il_time
-        deadline; /* absolute; the task is cancelled then, and its result is -ETIMEDOUT; 0: none */
+    il_time deadline; /* absolute; the task is cancelled then, its result is -ETIMEDOUT; 0: none */
     const char *name; /* borrowed: a literal, or memory that outlives the executor */
     unsigned retries; /* after a failure run it again so many times at most; 0: never. Not when it
                          was cancelled or its deadline passed */

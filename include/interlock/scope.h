@@ -29,8 +29,7 @@ typedef struct il_scope il_scope;
 typedef struct il_scope_opts {
     il_executor *executor; /* where children run; NULL: that of the scope around, else of the
                               current task, else in place. Borrowed: it outlives the scope */
-    il_time
-        deadline; /* absolute; the scope is cancelled then and its status is -ETIMEDOUT; 0: none */
+    il_time deadline; /* absolute; the scope is cancelled then, its status -ETIMEDOUT; 0: none */
     const char *name; /* borrowed as long as the scope */
 } il_scope_opts;
 

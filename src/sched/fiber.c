@@ -77,8 +77,7 @@ static void see_to_previous(il__worker *worker)
     il__fiber *from = worker->previous;
     il__after after = worker->after;
     worker->after = IL__NOTHING;
-    il__tsan_receive(
-        worker); /* what its thread did at its start, such as setting up thread-locals */
+    il__tsan_receive(worker); /* its thread at its start, which set up thread-locals */
 
     if (after == IL__REQUEUE) {
         il__worker_push(worker, &from->job);

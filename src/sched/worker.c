@@ -232,7 +232,7 @@ static bool any_work(il__worker *worker)
 {
     il__pool *pool = worker->pool;
     bool found = il__load(&pool->next_timer) <= il_now() || il__load(&pool->stopping);
-    for (int class = 0; class < IL__CLASSES; class ++) found |= il__load(&pool->queued[class]) != 0;
+    for (int i = 0; i < IL__CLASSES; i++) found |= il__load(&pool->queued[i]) != 0;
     for (unsigned i = 0; i < pool->executor.workers; i++) {
         il__worker *other = &pool->workers[i];
         if (other == worker) continue;

@@ -37,7 +37,6 @@ struct map {
 
     il_mutex mutex;
     size_t done;      /* items that ran */
-    size_t told;      /* done when on_progress was last called */
     il_time tell_at;  /* when to call it next */
     size_t failed_at; /* lowest index that failed; count: none */
     int status;       /* of that one */
@@ -91,7 +90,6 @@ static void progress(struct map *map, size_t items)
     il_time now = il_now();
     if (now >= map->tell_at && map->done < map->count) {
         map->tell_at = now + IL_MS(INTERVAL);
-        map->told = map->done;
         map->opts->on_progress(map->done, map->count, map->opts->progress_arg);
     }
     il_mutex_unlock(&map->mutex);
