@@ -40,7 +40,7 @@ void il__pool_append(il__pool *pool, int class, il__job *job)
 }
 
 /* The queue is full: half of it goes to the inbox, where everybody can have it, and the job. */
-static void overflow(il__worker *worker, il__job *job)
+static __attribute__((noinline)) void overflow(il__worker *worker, il__job *job)
 {
     il__pool *pool = worker->pool;
     il__job *jobs[BATCH];
