@@ -81,6 +81,7 @@ struct il__agent {
     uint64_t parent;            /* id of who started it, 0: unknown */
     il_time since;              /* start, or the first wait if nobody looked at the clock before */
     bool has_locals;            /* some of locals are not NULL; owner only */
+    uint32_t luck;              /* of il_select_fair; owner only */
     void *locals[IL__MAX_LOCALS]; /* owner only */
 };
 
