@@ -45,7 +45,7 @@ enum {
 };
 
 struct il_chan {
-    il__gate gate; /* guards: */
+    il__gate gate; /* first: tests look at it. Guards: */
     il__buffer buffer;
     size_t capacity;
     size_t unfinished; /* sent, and not done yet */
