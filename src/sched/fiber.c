@@ -26,14 +26,15 @@ static void loop(void *arg);
 
 static il__fiber *take_stack(il__worker *worker)
 {
+    if (!worker->stacks)
+        worker->stacks =
+            il__stacks_get(&worker->pool->stacks, STACK_CACHE, &worker->stack_count);
     il__fiber *fiber = worker->stacks;
-    if (fiber) {
-        worker->stacks = (il__fiber *)fiber->job.next;
-        worker->stack_count--;
-        il__prefetch(worker->stacks);
-        return fiber;
-    }
-    return il__stacks_get(&worker->pool->stacks);
+    if (!fiber) return NULL;
+    worker->stacks = (il__fiber *)fiber->job.next;
+    worker->stack_count--;
+    il__prefetch(worker->stacks);
+    return fiber;
 }
 
 static void put_stack(il__worker *worker, il__fiber *fiber)

@@ -42,10 +42,12 @@ void il__pool_append(il__pool *pool, int class, il__job *job)
 static void overflow(il__worker *worker, il__job *job)
 {
     il__pool *pool = worker->pool;
-    il__job *jobs[IL__QUEUE_SIZE / 2];
-    uint32_t count = il__queue_steal(&worker->queue, jobs, IL__QUEUE_SIZE / 2);
+    il__job *jobs[BATCH];
     il__spin_lock(&pool->inbox_lock);
-    for (uint32_t i = 0; i < count; i++) il__pool_append_locked(pool, IL__NORMAL, jobs[i]);
+    for (uint32_t moved = 0, count = 1; count && moved < IL__QUEUE_SIZE / 2; moved += count) {
+        count = il__queue_steal(&worker->queue, jobs, BATCH);
+        for (uint32_t i = 0; i < count; i++) il__pool_append_locked(pool, IL__NORMAL, jobs[i]);
+    }
     il__pool_append_locked(pool, IL__NORMAL, job);
     il__spin_unlock(&pool->inbox_lock);
 }

@@ -123,7 +123,12 @@ void il__self_set(il__agent *agent);
 #endif
 
 /* Its id, given at the first call. */
-uint64_t il__agent_id(il__agent *agent);
+uint64_t il__agent_id_new(il__agent *agent);
+static inline uint64_t il__agent_id(il__agent *agent)
+{
+    uint64_t id = il__load(&agent->id);
+    return il__likely(id != 0) ? id : il__agent_id_new(agent);
+}
 
 static inline void il__agent_init(il__agent *agent, const il__agent_ops *ops)
 {
