@@ -53,9 +53,10 @@ typedef struct il_chan_opts {
 } il_chan_opts;
 
 /* Gives a channel for items of `item_size` bytes. Copies the options; NULL: a rendezvous. It takes
- * 96 bytes, and the room for .capacity items at once, so that sending never lacks memory; that of
+ * 88 bytes, and the room for .capacity items at once, so that sending never lacks memory; that of
  * an unbounded one comes and goes with the items inside.
- * 0, -ENOMEM, -EINVAL (IL_PRIORITY without .compare; an order where nothing is held). */
+ * 0, -ENOMEM, -EINVAL (IL_PRIORITY without .compare; an order where nothing is held; items of 4 GiB or
+ * more). */
 IL_API int il_chan_new(size_t item_size, const il_chan_opts *opts, il_chan **out_chan);
 
 /* Send one item. Waits for room (rendezvous: for a receiver), a fiber by switching, a thread by

@@ -42,25 +42,27 @@ enum {
 
     FIRST_ROOM = 16, /* slots of an unbounded channel that has items */
     BATCH = 64,      /* items moved under one lock */
+    LINE = 64,
 };
 
 struct il_chan {
     il__gate gate; /* first: tests look at it. Guards: */
     il__buffer buffer;
-    size_t capacity;
     size_t unfinished; /* sent, and not done yet */
-    const char *name;  /* set at init */
+
+    /* Set at init; and so, in another cache line: */
+    size_t capacity;
+    il__compare *compare;
+    const char *name;
 };
 
-_Static_assert(sizeof(void *) != 8 || sizeof(il_chan) == 96, "chan.h says how large it is");
+_Static_assert(sizeof(void *) != 8 || offsetof(il_chan, capacity) == LINE, "what is written");
+_Static_assert(sizeof(void *) != 8 || sizeof(il_chan) == 88, "chan.h says how large it is");
 
 /* --- Life ---------------------------------------------------------------------------------- */
 
 /* Where the slots of a bounded channel begin, in its own memory. */
-static size_t slots_at(void)
-{
-    return (sizeof(il_chan) + 15) & ~(size_t)15;
-}
+enum { SLOTS_AT = (sizeof(il_chan) + 15) & ~15 };
 
 int il_chan_new(size_t item_size, const il_chan_opts *opts, il_chan **out_chan)
 {
@@ -68,10 +70,10 @@ int il_chan_new(size_t item_size, const il_chan_opts *opts, il_chan **out_chan)
     if (!opts) opts = &defaults;
     if (opts->order != IL_FIFO && !opts->capacity) return -EINVAL;
     if (opts->order == IL_PRIORITY && !opts->compare) return -EINVAL;
+    if (item_size > UINT32_MAX) return -EINVAL;
 
     il__buffer buffer = {
-        .item_size = item_size,
-        .compare = opts->compare,
+        .item_size = (uint32_t)item_size,
         .order = opts->order,
     };
     size_t size = 0;
@@ -80,12 +82,15 @@ int il_chan_new(size_t item_size, const il_chan_opts *opts, il_chan **out_chan)
         size = il__buffer_size(&buffer, buffer.room);
         if (!size) return -ENOMEM;
     }
-    il_chan *chan = il__alloc(slots_at() + size);
+    /* Of a rendezvous little is written: it need not have a cache line of its own. */
+    il_chan *chan =
+        opts->capacity ? il__aligned_alloc(LINE, SLOTS_AT + size) : il__alloc(sizeof *chan);
     if (!chan) return -ENOMEM;
-    if (size) buffer.bytes = (unsigned char *)chan + slots_at();
+    if (size) buffer.bytes = (unsigned char *)chan + SLOTS_AT;
     *chan = (il_chan){
         .buffer = buffer,
         .capacity = opts->capacity,
+        .compare = opts->compare,
         .name = opts->name ? opts->name : "",
     };
     *out_chan = chan;
@@ -146,7 +151,7 @@ static inline int give(il_chan *chan, const void *item, il__waiter ***chain)
         if (receiver->item) il__item_copy(receiver->item, item, buffer->item_size);
         *chain = tell(*chain, receiver, PASSED);
     } else if (buffer->count < buffer->room) {
-        il__buffer_push(buffer, item);
+        il__buffer_push(buffer, item, chan->compare);
     } else {
         return chan->capacity == IL_UNBOUNDED ? -ENOMEM : -EAGAIN;
     }
@@ -159,7 +164,7 @@ static inline bool take_from_sender(il_chan *chan, void *out_item, il__waiter **
 {
     il__waiter *sender = chan->gate.waiters ? claim(chan, SENDS) : NULL;
     if (!sender) return false;
-    if (chan->capacity) il__buffer_push(&chan->buffer, sender->item);
+    if (chan->capacity) il__buffer_push(&chan->buffer, sender->item, chan->compare);
     else if (out_item) il__item_copy(out_item, sender->item, chan->buffer.item_size);
     *chain = tell(*chain, sender, PASSED);
     chan->unfinished++;
@@ -170,7 +175,7 @@ static inline bool take_from_sender(il_chan *chan, void *out_item, il__waiter **
 static inline int take(il_chan *chan, void *out_item, il__waiter ***chain)
 {
     if (chan->buffer.count) {
-        il__buffer_pop(&chan->buffer, out_item);
+        il__buffer_pop(&chan->buffer, out_item, chan->compare);
         take_from_sender(chan, NULL, chain);
         return 0;
     }

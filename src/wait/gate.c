@@ -5,26 +5,31 @@
 
 #include <errno.h>
 
-#include "base/probe.h"
 #include "os/spin.h"
 
-uint64_t il__gate_lock(il__gate *gate)
+enum { LOOKS = 24, MAX_PAUSES = 64 };
+
+/* Each look takes the cache line away from the holder, and from whoever could hold it several times
+ * in a row meanwhile: so look ever more rarely at first. */
+static void pass_a_moment(unsigned round)
 {
-    il__probe(IL__PROBE_GATE, gate);
+    if (round >= LOOKS) {
+        il__relax(round);
+        return;
+    }
+    unsigned pauses = round < 6 ? 1U << round : MAX_PAUSES;
+    for (unsigned i = 0; i < pauses; i++) il__pause();
+}
+
+uint64_t il__gate_lock_busy(il__gate *gate)
+{
     for (unsigned round = 0;; round++) {
+        pass_a_moment(round);
         uint64_t word = il__load(&gate->word);
         /* acquire: pairs with the release in il__gate_unlock */
         if (!(word & IL__GATE_LOCKED) && il__cas(&gate->word, &word, word | IL__GATE_LOCKED))
             return word;
-        il__relax(round);
     }
-}
-
-void il__gate_unlock(il__gate *gate, uint64_t state)
-{
-    state &= ~IL__GATE_BITS;
-    if (gate->waiters) state |= IL__GATE_WAITERS;
-    il__store_release(&gate->word, state); /* the last access: see gate.h */
 }
 
 static void add(il__gate *gate, il__waiter *waiter)

@@ -18,6 +18,7 @@
  * Fast paths change the word by compare-and-swap from a value without LOCKED to another.
  */
 
+#include "base/probe.h"
 #include "wait/wait.h"
 
 #define IL__GATE_LOCKED UINT64_C(1)
@@ -26,10 +27,25 @@
 enum { IL__GATE_SHIFT = 2 };
 
 /* Lock; returns the word without LOCKED. For a few instructions only. */
-uint64_t il__gate_lock(il__gate *gate);
+uint64_t il__gate_lock_busy(il__gate *gate);
+static inline uint64_t il__gate_lock(il__gate *gate)
+{
+    il__probe(IL__PROBE_GATE, gate);
+    uint64_t word = il__load(&gate->word);
+    /* acquire: pairs with the release in il__gate_unlock */
+    if (il__likely(!(word & IL__GATE_LOCKED) &&
+                   il__cas(&gate->word, &word, word | IL__GATE_LOCKED)))
+        return word;
+    return il__gate_lock_busy(gate);
+}
 
 /* Make the word `state` (its two lowest bits are seen to) and unlock. */
-void il__gate_unlock(il__gate *gate, uint64_t state);
+static inline void il__gate_unlock(il__gate *gate, uint64_t state)
+{
+    state &= ~IL__GATE_BITS;
+    if (gate->waiters) state |= IL__GATE_WAITERS;
+    il__store_release(&gate->word, state); /* the last access: see above */
+}
 
 /* Take the first waiter that can be claimed off the list, claimed; NULL if there is none. Locked. */
 il__waiter *il__gate_claim(il__gate *gate);

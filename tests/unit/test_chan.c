@@ -6,6 +6,8 @@
 #include <interlock/chan.h>
 #include <interlock/event.h>
 
+#include "base/memory.h"
+
 enum { ITEMS = 3000, MEMBERS = 4, SMALL = 3 };
 
 static int by_value(const void *a, const void *b)
@@ -226,21 +228,46 @@ static void what_can_never_be_right_is_einval_and_what_is_too_large_enomem(void 
     assert_int_equal(il_chan_new(8, &opts, &chan), -EINVAL);
     opts = (il_chan_opts){ .capacity = SIZE_MAX / 4 };
     assert_int_equal(il_chan_new(8, &opts, &chan), -ENOMEM);
+    opts = (il_chan_opts){ 0 };
+    assert_int_equal(il_chan_new((size_t)UINT32_MAX + 1, &opts, &chan), -EINVAL);
     assert_null(chan);
+    opts = (il_chan_opts){ .capacity = SIZE_MAX / 4 };
     assert_int_equal(il_chan_new(0, &opts, &chan), 0); /* items of size 0 take no room */
     il_chan_free(chan);
 }
 
-static void unbounded_one_that_cannot_grow_any_more_is_enomem_and_stays_as_it_was(void **state)
+static void unbounded_one_that_cannot_grow_is_enomem_and_stays_as_it_was(void **state)
 {
-    il_chan *chan = NULL;
-    long item[2] = { 0 };
-    il_chan_opts opts = { .capacity = IL_UNBOUNDED };
-    assert_int_equal(il_chan_new(SIZE_MAX / 8, &opts, &chan), 0);
-    assert_int_equal(il_chan_send(chan, item, IL_FOREVER), -ENOMEM);
+    il_chan *chan = new_chan(IL_UNBOUNDED, IL_FIFO);
+    long items[2] = { 1, 2 };
+    size_t n = 9;
+    il__refuse(1);
+    assert_int_equal(il_chan_send(chan, items, IL_FOREVER), -ENOMEM);
+    il__refuse(1);
+    assert_int_equal(il_chan_send_many(chan, items, 2, IL_FOREVER, &n), -ENOMEM);
+    il__refuse(0);
+    assert_int_equal(n, 0);
     assert_int_equal(il_chan_length(chan), 0);
-    assert_int_equal(il_chan_recv(chan, item, IL_NOW), -EAGAIN);
+    assert_int_equal(il_chan_recv(chan, items, IL_NOW), -EAGAIN);
+    put(chan, 3);
+    assert_int_equal(get(chan), 3);
     il_chan_free(chan);
+}
+
+static void unbounded_one_gives_memory_back_as_it_empties(void **state)
+{
+    for (int order = IL_FIFO; order <= IL_PRIORITY; order++) {
+        il_chan *chan = new_chan(IL_UNBOUNDED, (il_order)order);
+        il__refuse(0);
+        for (long item = 0; item < 100000; item++) put(chan, item);
+        unsigned long grown = il__refuse(0);
+        for (long item = 0; item < 100000; item++)
+            assert_int_equal(get(chan), order == IL_LIFO ? 99999 - item : item);
+        unsigned long shrunk = il__refuse(0);
+        assert_int_equal(grown, 14);  /* 16, 32 ... 131072 slots */
+        assert_int_equal(shrunk, 13); /* 65536 ... 16 */
+        il_chan_free(chan);
+    }
 }
 
 /* --- Many at once ---------------------------------------------------------------------------- */
@@ -745,7 +772,8 @@ int main(void)
         cmocka_unit_test(length_capacity_and_closed_are_told),
         cmocka_unit_test(closed_one_is_drained_then_both_sides_get_epipe),
         cmocka_unit_test(what_can_never_be_right_is_einval_and_what_is_too_large_enomem),
-        cmocka_unit_test(unbounded_one_that_cannot_grow_any_more_is_enomem_and_stays_as_it_was),
+        cmocka_unit_test(unbounded_one_that_cannot_grow_is_enomem_and_stays_as_it_was),
+        cmocka_unit_test(unbounded_one_gives_memory_back_as_it_empties),
         cmocka_unit_test(batches_send_and_receive_what_fits),
         EACH_CREW(each_item_is_received_once),
         EACH_CREW(full_one_makes_senders_wait_empty_one_receivers_until_they_give_up),
