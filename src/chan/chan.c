@@ -119,6 +119,9 @@ void il_chan_free(il_chan *chan)
 
 /* --- Under the lock ------------------------------------------------------------------------ */
 
+/* `word` is what locking returned. It is not read from the gate again: a load from a line that was
+ * just written by a locked instruction waits for it, and costs as much. */
+
 /* Take the first who waits for one of `modes` off the list, claimed; NULL: nobody does. */
 static il__waiter *claim(il_chan *chan, uint32_t modes)
 {
@@ -142,10 +145,10 @@ static il__waiter **tell(il__waiter **chain, il__waiter *waiter, uint32_t outcom
 
 /* Send one item now: to a receiver that waits, else into the buffer. *chain: where those who are to
  * be told are linked. 0, -EPIPE; -EAGAIN: there is no room; -ENOMEM: there are no slots for it. */
-static inline int give(il_chan *chan, const void *item, il__waiter ***chain)
+static inline int give(il_chan *chan, uint64_t word, const void *item, il__waiter ***chain)
 {
     il__buffer *buffer = &chan->buffer;
-    if (il__load(&chan->gate.word) & CLOSED) return -EPIPE;
+    if (word & CLOSED) return -EPIPE;
     il__waiter *receiver = chan->gate.waiters ? claim(chan, RECEIVES) : NULL;
     if (receiver) {
         if (receiver->item) il__item_copy(receiver->item, item, buffer->item_size);
@@ -172,7 +175,7 @@ static inline bool take_from_sender(il_chan *chan, void *out_item, il__waiter **
 }
 
 /* Receive one item now. 0, -EPIPE; -EAGAIN: there is none. */
-static inline int take(il_chan *chan, void *out_item, il__waiter ***chain)
+static inline int take(il_chan *chan, uint64_t word, void *out_item, il__waiter ***chain)
 {
     if (chan->buffer.count) {
         il__buffer_pop(&chan->buffer, out_item, chan->compare);
@@ -180,7 +183,7 @@ static inline int take(il_chan *chan, void *out_item, il__waiter ***chain)
         return 0;
     }
     if (take_from_sender(chan, out_item, chain)) return 0;
-    return il__load(&chan->gate.word) & CLOSED ? -EPIPE : -EAGAIN;
+    return word & CLOSED ? -EPIPE : -EAGAIN;
 }
 
 /* --- Waiting ------------------------------------------------------------------------------- */
@@ -248,7 +251,7 @@ int il_chan_send(il_chan *chan, const void *item, il_time until)
     il__waiter *woken = NULL, **chain = &woken;
     for (;;) {
         uint64_t word = il__gate_lock(&chan->gate);
-        int status = give(chan, item, &chain);
+        int status = give(chan, word, item, &chain);
         if (status == -EAGAIN) return wait(chan, word, SENDS, item, until);
         size_t room = chan->buffer.room;
         il__gate_unlock(&chan->gate, word);
@@ -263,7 +266,7 @@ int il_chan_recv(il_chan *chan, void *out_item, il_time until)
 {
     il__waiter *woken = NULL, **chain = &woken;
     uint64_t word = il__gate_lock(&chan->gate);
-    int status = take(chan, out_item, &chain);
+    int status = take(chan, word, out_item, &chain);
     if (status == -EAGAIN) return wait(chan, word, RECEIVES, out_item, until);
     bool roomy = too_roomy(chan);
     size_t room = chan->buffer.room;
@@ -284,7 +287,8 @@ static int send_some(il_chan *chan, uint64_t word, const void *items, size_t cou
     il__waiter *woken = NULL, **chain = &woken;
     int status = 0;
     size_t most = count - *sent < BATCH ? count : *sent + BATCH;
-    while (*sent < most && !(status = give(chan, item_at(chan, items, *sent), &chain))) ++*sent;
+    while (*sent < most && !(status = give(chan, word, item_at(chan, items, *sent), &chain)))
+        ++*sent;
     if (status == -EAGAIN && !woken) return status;
     size_t room = chan->buffer.room;
     il__gate_unlock(&chan->gate, word);
@@ -320,7 +324,8 @@ static int receive_some(il_chan *chan, uint64_t word, void *out_items, size_t ma
     il__waiter *woken = NULL, **chain = &woken;
     size_t had = *got, most = max - had < BATCH ? max : had + BATCH;
     int status = 0;
-    while (*got < most && !(status = take(chan, place_of(chan, out_items, *got), &chain))) ++*got;
+    while (*got < most && !(status = take(chan, word, place_of(chan, out_items, *got), &chain)))
+        ++*got;
     if (status == -EAGAIN && *got == 0) return status;
     bool roomy = too_roomy(chan);
     size_t room = chan->buffer.room;
@@ -427,7 +432,7 @@ static bool may_receive(const il_case *what)
 
 static int take_case(il_case *what, il__waiter **woken)
 {
-    return take(what->il__on, what->il__item, &woken);
+    return take(what->il__on, il__gate_state(gate_of(what)), what->il__item, &woken);
 }
 
 const il__choice il__choice_recv = {
@@ -446,7 +451,7 @@ static bool may_send(const il_case *what)
 
 static int give_case(il_case *what, il__waiter **woken)
 {
-    return give(what->il__on, what->il__item, &woken);
+    return give(what->il__on, il__gate_state(gate_of(what)), what->il__item, &woken);
 }
 
 static int grow_case(il_case *what)
