@@ -31,7 +31,7 @@ struct il__worker {
     il__pool *pool;
     unsigned index;
     bool alone;          /* the pool has no other: nobody steals */
-    il__fiber *current;  /* runs */
+    il__fiber *current;  /* runs; atomic, others may look */
     il__fiber *spare;    /* a loop to go on with when `current` parks; set while a task runs */
     il__fiber *previous; /* ran before, and what it wants */
     il__after after;

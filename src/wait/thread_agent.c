@@ -76,9 +76,9 @@ static void yield(il__agent *self)
 }
 
 /* A futex call and the way back cost some microseconds; 256 pauses are about three. */
-static unsigned patience(il__agent *self)
+static unsigned patience(il__agent *self, const il__agent *owner)
 {
-    (void)self;
+    (void)self, (void)owner;
     return PATIENCE;
 }
 
