@@ -17,7 +17,12 @@
 #include "os/futex.h"
 #include "sched/pool.h"
 
-enum { FAIRNESS = 64, SEARCHES = 256 /* some 20 microseconds */, BATCH = 32, HESITATION = 256 };
+enum {
+    FAIRNESS = 64,
+    SEARCHES = 256 /* some 20 microseconds */,
+    BATCH = 32,
+    HESITATION = 256 /* 3 microseconds */
+};
 
 /* --- Making jobs runnable -------------------------------------------------------------------- */
 
