@@ -30,6 +30,12 @@ TITLES = {
     "product": "product {n} x {n}",
     "switch-2": "yield, 2 fibers",
     "switch-1000": "yield, 1000 fibers",
+    "chan-ping": "ping-pong, unbuffered",
+    "chan-one": "one to one, 128",
+    "chan-four": "four to four, 128",
+    "chan-select": "select over eight",
+    "chan-pipeline": "100 stages, unbuffered",
+    "chan-memory": "memory of an empty one",
     "start": "start and end",
     "start-future": "the same, with future",
     "start-wait": "start, wait once, end",
@@ -188,6 +194,21 @@ def experiments(mode):
             Entry("sched_yield", "switch_pthread", slow | {"what": "sched_yield"}, (1,)),
             Entry("futex", "switch_pthread", slow | {"what": "futex"}, (1,)),
         ] if fibers == 2 else [])))
+
+    n = size(200000, 2000000, 10000000)
+    for what in ("chan-ping", "chan-one", "chan-four", "chan-select", "chan-pipeline"):
+        words = {"what": what, "n": n}
+        fewer = {"what": what, "n": n // 10}
+        found.append(Experiment("chan", n, [
+            Entry(OURS, "il_chan", words),
+            Entry("go", "go_bench", words),
+        ] + ([
+            Entry("interlock-thread", "il_chan", fewer | {"on": "thread"}, (2,)),
+            Entry("tbb", "chan_tbb", fewer, (2,)),
+        ] if what in ("chan-ping", "chan-one", "chan-four") else [])))
+    words = {"what": "chan-memory", "n": 100000}
+    found.append(Experiment("chan", 100000, [
+        Entry(OURS, "il_chan", words, (1,)), Entry("go", "go_bench", words, (1,))]))
 
     n = size(100000, 500000, 2000000)
     for what in ("start", "start-future", "start-wait"):

@@ -32,6 +32,9 @@
 #include <interlock/latch.h>   /* wait for a count to reach zero */
 #include <interlock/once.h>    /* exactly once */
 
+#include <interlock/chan.h>   /* items go in here and come out there: queue, rendezvous */
+#include <interlock/select.h> /* wait for several things, do one of them */
+
 #include <interlock/choose.h> /* measure where a job runs best */
 
 #define IL_VERSION "0.1.0"

@@ -28,7 +28,18 @@
 
 IL__BEGIN
 
-struct il__waiter;
+struct il__agent;
+struct il__gate;
+
+/* One thread or fiber in one list of those who wait; src/wait/wait.h tells the rest. */
+typedef struct il__waiter {
+    struct il__agent *agent;
+    uint32_t index;                 /* what a claim through this waiter reports */
+    uint32_t mode;                  /* the primitive's: how much, shared or not; what came of it */
+    void *item;                     /* the primitive's: what changes hands */
+    struct il__gate *gate;          /* in whose list; NULL: in none. Guarded by the gate */
+    struct il__waiter *next, *prev; /* in that list, a ring */
+} il__waiter;
 
 /* What every small lock is made of: one word of state and those who wait for it to change.
  * All zero is ready to use. src/wait/gate.h tells the rest. */

@@ -33,10 +33,15 @@ void *il__zalloc(size_t size)
     return il__refused() ? NULL : calloc(1, size);
 }
 
-void *il__aligned_zalloc(size_t alignment, size_t size)
+void *il__aligned_alloc(size_t alignment, size_t size)
 {
     size = (size + alignment - 1) & ~(alignment - 1);
-    void *memory = il__refused() ? NULL : aligned_alloc(alignment, size);
+    return il__refused() ? NULL : aligned_alloc(alignment, size);
+}
+
+void *il__aligned_zalloc(size_t alignment, size_t size)
+{
+    void *memory = il__aligned_alloc(alignment, size);
     return memory ? memset(memory, 0, size) : NULL;
 }
 

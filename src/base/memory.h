@@ -27,6 +27,7 @@ static inline bool il__refused(void)
 /* NULL when there is no memory. zalloc: all zero. aligned: `alignment` is a power of two. */
 void *il__alloc(size_t size);
 void *il__zalloc(size_t size);
+void *il__aligned_alloc(size_t alignment, size_t size);
 void *il__aligned_zalloc(size_t alignment, size_t size);
 void *il__realloc(void *memory, size_t size);
 char *il__copy_string(const char *string);

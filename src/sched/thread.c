@@ -19,7 +19,7 @@
 #include "base/memory.h"
 #include "os/thread.h"
 #include "task/task.h"
-#include "wait/gate.h"
+#include "wait/choice.h"
 #include "wait/thread_agent.h"
 
 #define DONE (UINT64_C(1) << IL__GATE_SHIFT)
@@ -287,3 +287,20 @@ il_thread *il_thread_self(void)
     il__thread_agent *agent = il__thread_agent_here();
     return il__self() == &agent->agent ? agent->handle : NULL;
 }
+
+/* --- Select ---------------------------------------------------------------------------------- */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &inside(what->il__on)->done;
+}
+
+static int take_ended(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    if (il__load_acquire(&inside(what->il__on)->state) == IL_NEW) return -EINVAL;
+    if (il_thread_self() == what->il__on) return -EDEADLK;
+    return il__gate_state(gate_of(what)) & DONE ? 0 : -EAGAIN;
+}
+
+const il__choice il__choice_ended = { .gate = gate_of, .take = take_ended };

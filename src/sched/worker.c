@@ -18,7 +18,13 @@
 #include "os/thread.h"
 #include "sched/pool.h"
 
-enum { FAIRNESS = 64, SEARCHES = 256 /* some 20 microseconds */, COURTESY = 32, BATCH = 32 };
+enum {
+    FAIRNESS = 64,
+    SEARCHES = 256, /* some 20 microseconds */
+    COURTESY = 32,
+    BATCH = 32,
+    HESITATION = 256 /* 3 microseconds */
+};
 
 /* --- Making jobs runnable -------------------------------------------------------------------- */
 
@@ -139,12 +145,24 @@ static unsigned next_random(il__worker *worker)
     return (unsigned)(worker->random >> 32);
 }
 
+/* A job alone that its own worker takes while we look is most likely one half of a conversation, woken
+ * by the other, which waits by now: it had better stay where it is. */
+static bool is_left_lying(il__queue *queue)
+{
+    uint32_t head = il__load_acquire(&queue->head);
+    uint32_t count = il__load_acquire(&queue->tail) - head;
+    if (count != 1) return count;
+    for (int i = 0; i < HESITATION; i++) il__pause();
+    return il__load_acquire(&queue->head) == head;
+}
+
 /* Rob one other worker: half of its queue, or its oldest public fork. */
 static il__job *rob(il__worker *worker, il__worker *victim)
 {
     il__job *jobs[BATCH];
     il__probe(IL__PROBE_STEAL, victim);
-    uint32_t count = il__queue_steal(&victim->queue, jobs, BATCH);
+    bool some = is_left_lying(&victim->queue);
+    uint32_t count = some ? il__queue_steal(&victim->queue, jobs, BATCH) : 0;
     if (count) {
         for (uint32_t i = 1; i < count; i++) il__worker_push(worker, jobs[i]);
         il__store(&worker->stolen, worker->stolen + count);

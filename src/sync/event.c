@@ -10,7 +10,9 @@
 
 #include <interlock/event.h>
 
-#include "wait/gate.h"
+#include <errno.h>
+
+#include "wait/choice.h"
 
 #define SET (UINT64_C(1) << IL__GATE_SHIFT)
 
@@ -69,3 +71,27 @@ int il_event_wait_until(il_event *event, il_time until)
 {
     return wait(event, IL__CANCELS, until);
 }
+
+/* --- Select ---------------------------------------------------------------------------------- */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_event *)what->il__on)->gate;
+}
+
+static bool promising(const il_case *what)
+{
+    return il_event_is_set(what->il__on);
+}
+
+static int take_case(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    const il_event *event = what->il__on;
+    uint64_t state = il__gate_state(&event->gate);
+    if (!(state & SET)) return -EAGAIN;
+    if (event->automatic) il__gate_become(gate_of(what), state & ~SET);
+    return 0;
+}
+
+const il__choice il__choice_set = { .gate = gate_of, .promising = promising, .take = take_case };

@@ -8,9 +8,11 @@
 
 #include <interlock/latch.h>
 
+#include <errno.h>
+
 #include "base/fatal.h"
 #include "sync/who.h"
-#include "wait/gate.h"
+#include "wait/choice.h"
 
 static inline uint64_t counted(uint64_t word)
 {
@@ -82,3 +84,24 @@ int il_latch_wait_until(il_latch *latch, il_time until)
 {
     return wait(latch, IL__CANCELS, until);
 }
+
+/* --- Select ---------------------------------------------------------------------------------- */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_latch *)what->il__on)->gate;
+}
+
+static bool promising(const il_case *what)
+{
+    return il_latch_open(what->il__on);
+}
+
+static int take(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    const il_latch *latch = what->il__on;
+    return counted(il__gate_state(&latch->gate)) < latch->count ? -EAGAIN : 0;
+}
+
+const il__choice il__choice_open = { .gate = gate_of, .promising = promising, .take = take };

@@ -43,14 +43,15 @@
 #include "base/fatal.h"
 #include "os/spin.h"
 #include "sync/who.h"
-#include "wait/gate.h"
+#include "wait/choice.h"
 
 #define WOKEN (UINT64_C(1) << IL__GATE_SHIFT)
 #define STARVING (UINT64_C(2) << IL__GATE_SHIFT)
 #define OWNER (~(IL__GATE_BITS | WOKEN | STARVING))
 
 enum {
-    LAST = 1,           /* waiter.mode: the last of those who are handed the mutex */
+    LAST = 1, /* waiter.mode: the last of those who are handed the mutex */
+    OWED = 2, /* waiter.mode: a select, which is always handed it: it does not try again */
     PATIENCE = 1000000, /* nanoseconds */
     OFTEN = 256,        /* locks */
     MAX_PAUSES = 1024,  /* before the second look */
@@ -156,7 +157,7 @@ static bool enqueue(il_mutex *mutex, il__waiter *waiter, uint64_t woken, bool st
     if (woken) il__gate_add_first(gate, waiter);
     else il__gate_add(gate, waiter);
     if (starving) {
-        gate->waiters->prev->mode = LAST;
+        gate->waiters->prev->mode |= LAST;
         word |= STARVING;
     }
     il__gate_unlock(gate, word & ~woken);
@@ -258,7 +259,8 @@ static void wake(il_mutex *mutex)
     il__waiter *waiter = next ? NULL : il__gate_claim(gate);
     il__agent *agent = waiter ? waiter->agent : NULL;
 
-    if (agent && word & STARVING) next = word_of(agent) | (waiter->mode == LAST ? 0 : STARVING);
+    if (agent && (word & STARVING || waiter->mode & OWED))
+        next = word_of(agent) | (waiter->mode & LAST ? 0 : word & STARVING);
     else if (agent) next = WOKEN;
     il__gate_unlock(gate, next); /* release: pairs with the acquire in lock */
     if (agent) il__deliver(agent);
@@ -295,3 +297,47 @@ void il__mutex_unlock_held(il_mutex *mutex, il__agent *self)
 {
     unlock(mutex, self, NULL);
 }
+
+/* --- Select ---------------------------------------------------------------------------------- */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_mutex *)what->il__on)->gate;
+}
+
+static bool promising(const il_case *what)
+{
+    il__agent *owner = il__mutex_owner(what->il__on);
+    return !owner || owner == il__self();
+}
+
+static int take(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    il__gate *gate = gate_of(what);
+    uint64_t state = il__gate_state(gate), own = word_of(il__self());
+    if ((state & OWNER) == own) return -EDEADLK;
+    if (state & OWNER) return -EAGAIN;
+    il__gate_become(gate, state | own);
+    return 0;
+}
+
+static void taken(il_case *what, const void *place)
+{
+    il__store(&((il_mutex *)what->il__on)->place, place);
+    il__self()->held++;
+}
+
+static void leave_case(il_case *what)
+{
+    leave(what->il__on, &what->il__waiter);
+}
+
+const il__choice il__choice_lock = {
+    .gate = gate_of,
+    .promising = promising,
+    .take = take,
+    .taken = taken,
+    .leave = leave_case,
+    .mode = OWED,
+};

@@ -21,7 +21,7 @@
 
 #include "base/fatal.h"
 #include "sync/who.h"
-#include "wait/gate.h"
+#include "wait/choice.h"
 
 #define WRITER (UINT64_C(1) << IL__GATE_SHIFT)
 #define READER (UINT64_C(2) << IL__GATE_SHIFT)
@@ -147,3 +147,61 @@ void il_rwlock_unlock_shared(il_rwlock *lock)
     }
     let_in(lock, il__gate_lock(&lock->gate) - READER);
 }
+
+/* --- Select ---------------------------------------------------------------------------------- */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_rwlock *)what->il__on)->gate;
+}
+
+static int take_as(il_case *what, uint32_t mode)
+{
+    il__gate *gate = gate_of(what);
+    uint64_t state = il__gate_state(gate), added = entry(state, mode);
+    if (writes(what->il__on, il__self())) return -EDEADLK;
+    if (gate->waiters || !added) return -EAGAIN;
+    il__gate_become(gate, state + added);
+    return 0;
+}
+
+static int take_reading(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    return take_as(what, READS);
+}
+
+static int take_writing(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    return take_as(what, WRITES);
+}
+
+static void taken_writing(il_case *what, const void *place)
+{
+    (void)place;
+    il__store(&((il_rwlock *)what->il__on)->writer, word_of(il__self()));
+}
+
+static void leave(il_case *what)
+{
+    il__gate *gate = gate_of(what);
+    uint64_t word = il__gate_lock(gate);
+    il__gate_remove(gate, &what->il__waiter);
+    let_in(what->il__on, word);
+}
+
+const il__choice il__choice_read = {
+    .gate = gate_of,
+    .take = take_reading,
+    .leave = leave,
+    .mode = READS,
+};
+
+const il__choice il__choice_write = {
+    .gate = gate_of,
+    .take = take_writing,
+    .taken = taken_writing,
+    .leave = leave,
+    .mode = WRITES,
+};

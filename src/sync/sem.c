@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #include "base/fatal.h"
-#include "wait/gate.h"
+#include "wait/choice.h"
 
 static inline uint64_t value_of(const il_sem *sem, uint64_t word)
 {
@@ -121,3 +121,41 @@ uint32_t il_sem_value(il_sem *sem)
 {
     return (uint32_t)value_of(sem, il__load(&sem->gate.word));
 }
+
+/* --- Select ---------------------------------------------------------------------------------- */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_sem *)what->il__on)->gate;
+}
+
+static bool promising(const il_case *what)
+{
+    return il_sem_value(what->il__on);
+}
+
+static int take(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    il__gate *gate = gate_of(what);
+    uint64_t state = il__gate_state(gate);
+    if (gate->waiters || !value_of(what->il__on, state)) return -EAGAIN;
+    il__gate_become(gate, state - units(1));
+    return 0;
+}
+
+static void leave(il_case *what)
+{
+    il__gate *gate = gate_of(what);
+    uint64_t word = il__gate_lock(gate);
+    il__gate_remove(gate, &what->il__waiter);
+    hand_out(what->il__on, word);
+}
+
+const il__choice il__choice_acquire = {
+    .gate = gate_of,
+    .promising = promising,
+    .take = take,
+    .leave = leave,
+    .mode = 1,
+};

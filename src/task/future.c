@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "task/executor.h"
 #include "task/scope.h"
+#include "wait/choice.h"
 
 #define DONE (UINT64_C(1) << IL__GATE_SHIFT)
 
@@ -289,3 +290,23 @@ void il_promise_drop(il_future *promise)
     if (!is_done(promise)) il_promise_fail(promise, -EPIPE, "the promise was dropped unset");
     il_future_free(promise);
 }
+
+/* Select. */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_future *)what->il__on)->gate;
+}
+
+static bool promising(const il_case *what)
+{
+    return is_done(what->il__on);
+}
+
+static int take_done(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    return il__gate_state(gate_of(what)) & DONE ? 0 : -EAGAIN;
+}
+
+const il__choice il__choice_done = { .gate = gate_of, .promising = promising, .take = take_done };

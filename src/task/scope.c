@@ -17,6 +17,7 @@
 #include "os/spin.h"
 #include "task/executor.h"
 #include "task/future.h"
+#include "wait/choice.h"
 
 enum { ONE = 1 << IL__GATE_SHIFT };
 
@@ -225,3 +226,23 @@ bool il_cancelled(void)
     il__cancel *node = il__self()->cancel;
     return node && il__cancel_status(node);
 }
+
+/* Select. */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_scope *)what->il__on)->gate;
+}
+
+static int take_empty(il_case *what, il__waiter **woken)
+{
+    (void)woken;
+    il_scope *scope = what->il__on;
+    check_opener(scope, "IL_EMPTY");
+    uint64_t state = il__gate_state(&scope->gate) + scope->started * ONE;
+    scope->started = 0;
+    il__gate_become(&scope->gate, state);
+    return has_children(state) ? -EAGAIN : 0;
+}
+
+const il__choice il__choice_empty = { .gate = gate_of, .take = take_empty };

@@ -84,6 +84,7 @@ struct il__agent {
     bool has_locals;            /* some of locals are not NULL; owner only */
     uint16_t locks;             /* mutexes ever taken, modulo 2^16; owner only, as is what follows */
     uint16_t met, backoff;      /* what it has learned of busy ones: see sync/mutex.c */
+    uint32_t luck;              /* of il_select_fair */
     void *locals[IL__MAX_LOCALS]; /* owner only */
 };
 

@@ -18,6 +18,8 @@
  * Fast paths change the word by compare-and-swap from a value without LOCKED to another.
  */
 
+#include "base/probe.h"
+#include "base/sanitize.h"
 #include "wait/wait.h"
 
 #define IL__GATE_LOCKED UINT64_C(1)
@@ -25,11 +27,43 @@
 #define IL__GATE_BITS UINT64_C(3)
 enum { IL__GATE_SHIFT = 2 };
 
-/* Lock; returns the word without LOCKED. For a few instructions only. */
+uint64_t il__gate_lock_busy(il__gate *gate);
+
+static inline uint64_t il__gate_lock_here(il__gate *gate)
+{
+    il__probe(IL__PROBE_GATE, gate);
+    uint64_t word = il__load(&gate->word);
+    /* acquire: pairs with the release in il__gate_unlock_here */
+    if (il__likely(!(word & IL__GATE_LOCKED) &&
+                   il__cas(&gate->word, &word, word | IL__GATE_LOCKED)))
+        return word;
+    return il__gate_lock_busy(gate);
+}
+
+static inline void il__gate_unlock_here(il__gate *gate, uint64_t state)
+{
+    state &= ~IL__GATE_BITS;
+    if (gate->waiters) state |= IL__GATE_WAITERS;
+    il__store_release(&gate->word, state); /* the last access: see above */
+}
+
+/* Inline, but for TSan: what it does not instrument must not lock unseen. */
+#if IL_TSAN
 uint64_t il__gate_lock(il__gate *gate);
+void il__gate_unlock(il__gate *gate, uint64_t state);
+#else
+/* Lock; returns the word without LOCKED. For a few instructions only. */
+static inline uint64_t il__gate_lock(il__gate *gate)
+{
+    return il__gate_lock_here(gate);
+}
 
 /* Make the word `state` (its two lowest bits are seen to) and unlock. */
-void il__gate_unlock(il__gate *gate, uint64_t state);
+static inline void il__gate_unlock(il__gate *gate, uint64_t state)
+{
+    il__gate_unlock_here(gate, state);
+}
+#endif
 
 /* Take the first waiter that can be claimed off the list, claimed; NULL if there is none. Locked. */
 il__waiter *il__gate_claim(il__gate *gate);

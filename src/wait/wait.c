@@ -69,8 +69,12 @@ void il__deliver(il__agent *agent)
 {
     const il__agent_ops *ops = agent->ops;
     il__probe(IL__PROBE_WAKE, agent);
-    /* release: pairs with the acquire in il__wait. After it only a parked agent is still there. */
-    if (il__or(&agent->word, IL__WOKEN) & IL__PARKED) ops->unpark(agent);
+    /* release: pairs with the acquire in il__wait. After it only a parked agent is still there. Of
+     * one that is parked and claimed nobody else changes the word. */
+    uint32_t word = il__load(&agent->word);
+    if (word & IL__PARKED) il__store_release(&agent->word, word | IL__WOKEN);
+    else word = il__or(&agent->word, IL__WOKEN);
+    if (word & IL__PARKED) ops->unpark(agent);
 }
 
 __attribute__((noinline)) int *il_errno(void)

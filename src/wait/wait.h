@@ -9,19 +9,11 @@
  * more look at what is waited for; il__wait; leave the lists that one was not taken from.
  * To wake: under the list's lock il__claim, and take the waiter off; after unlocking, hand over
  * what there is to hand over, and il__deliver. Until then the claimed one holds still, so its
- * stack, and with it the waiter, may be used.
+ * stack, and with it the waiter, may be used. An il__waiter is one agent in one list, on the stack
+ * of the one who waits; it is declared in interlock/api.h, since that of a select lies in its case.
  */
 
 #include "wait/agent.h"
-
-/* One agent in one list. On the stack of the one who waits. */
-typedef struct il__waiter {
-    il__agent *agent;
-    uint32_t index;                 /* what a claim through this waiter reports */
-    uint32_t mode;                  /* the primitive's: how much, shared or not */
-    il__gate *gate;                 /* in whose list; NULL: in none. Guarded by the gate */
-    struct il__waiter *next, *prev; /* in that list, a ring */
-} il__waiter;
 
 typedef enum il__cancels { IL__PLAIN, IL__CANCELS } il__cancels;
 

@@ -340,6 +340,50 @@ static int start_threads(il_executor *pool)
     return first;
 }
 
+/* Send in one of three ways until nothing more goes in; what went in comes out, in order. */
+static int send_items(il_chan *chan, int way, long *sent)
+{
+    long item = *sent;
+    size_t count = 0, index = 9;
+    il_case cases[] = { IL_SEND(chan, &item) };
+    int status = way == 0   ? il_chan_send(chan, &item, LATE)
+                 : way == 1 ? il_select(cases, 1, LATE, &index)
+                            : il_chan_send_many(chan, &item, 1, LATE, &count);
+    CHECK(way != 2 || count == !status);
+    CHECK(way != 1 || !index);
+    *sent += !status;
+    return status;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return *(const long *)a < *(const long *)b ? -1 : *(const long *)a > *(const long *)b;
+}
+
+static int fill_channels(il_executor *pool)
+{
+    int first = 0;
+    for (int way = 0; way < 6; way++) {
+        il_chan *chan = NULL;
+        il_chan_opts opts = {
+            .capacity = IL_UNBOUNDED,
+            .order = way < 3 ? IL_FIFO : IL_PRIORITY,
+            .compare = by_number,
+        };
+        int status = il_chan_new(sizeof(long), &opts, &chan);
+        CHECK(!status || !chan);
+        long sent = 0, got = 0, item;
+        while (!status && sent < ITEMS) status = send_items(chan, way % 3, &sent);
+        if (status && !first) first = status;
+        if (!chan) continue;
+        CHECK(il_chan_length(chan) == (size_t)sent);
+        for (; !il_chan_recv(chan, &item, IL_NOW); got++) CHECK(item == got);
+        CHECK(got == sent);
+        il_chan_free(chan);
+    }
+    return first;
+}
+
 /* --- Refusing -------------------------------------------------------------------------------- */
 
 static void assert_works(il_executor *pool)
@@ -401,6 +445,7 @@ REFUSED(fork_tree)
 REFUSED(fail_without_memory)
 REFUSED(run_in_place)
 REFUSED(start_threads)
+REFUSED(fill_channels)
 
 int main(void)
 {
@@ -420,6 +465,7 @@ int main(void)
         cmocka_unit_test(fail_without_memory_survives_each_refusal),
         cmocka_unit_test(run_in_place_survives_each_refusal),
         cmocka_unit_test(start_threads_survives_each_refusal),
+        cmocka_unit_test(fill_channels_survives_each_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

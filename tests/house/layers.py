@@ -23,6 +23,7 @@ FLOORS = {
     "wait": ["os"],
     "sync": ["wait"],
     "task": ["sync"],
+    "chan": ["task"],
     "sched": ["task"],
     "choose": ["task"],
 }

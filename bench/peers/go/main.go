@@ -59,6 +59,8 @@ func main() {
 
 	what := word("what", "")
 	switch {
+	case strings.HasPrefix(what, "chan-"):
+		measureChan(what, workers)
 	case what == "skynet-scope":
 		measureSkynet(what, workers)
 	case strings.HasPrefix(what, "switch-"):
