@@ -35,8 +35,8 @@
 
 #include <interlock/chan.h>   /* items go in here and come out there: queue, rendezvous */
 #include <interlock/select.h> /* wait for several things, do one of them */
-#include <interlock/table.h> /* values by key, for many at once */
-#include <interlock/set.h>   /* keys, for many at once */
+#include <interlock/table.h>  /* values by key, for many at once */
+#include <interlock/set.h>    /* keys, for many at once */
 
 #include <interlock/choose.h> /* measure where a job runs best */
 

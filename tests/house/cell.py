@@ -24,7 +24,7 @@ int use(int *out_status)
 {
     il_cond more = { { 0, 0 } };
     int *kept = 0, status = 0;
-    (void)kept, (void)more, (void)status;
+    (void)kept, (void)more, (void)status, (void)&rwcell, (void)&numbers;
     %s
     return *out_status;
 }

@@ -20,9 +20,11 @@ struct subject {
     const struct model *model;
     void *(*make)(void);
     void (*release)(void *object);
-    /* Choose a call; do it and fill in the result. `random` is the member's own. */
+    /* Choose a call; do it and fill in the result. `random` is the member's own. Before, `member` and
+     * `value`, another for each call of a history, are filled in. */
     void (*choose)(uint64_t *random, struct call *call);
     void (*perform)(void *object, struct call *call);
+    bool (*holds)(const struct call *calls, int count); /* of the whole besides; NULL: nothing */
 };
 
 struct history {
@@ -68,6 +70,7 @@ static void record_history(struct recorder *self, struct history *history)
     for (int i = 0; i < EACH; i++) {
         struct call *call = &history->calls[self->index][i];
         call->member = self->index;
+        call->value = 1 + self->index * EACH + i;
         history->subject->choose(&self->random, call);
         dawdle(&self->random);
         call->begin = il__add(&history->clock, 1) + 1;
@@ -87,7 +90,15 @@ static int record(void *in, void *out)
     return 0;
 }
 
-/* Record some histories; returns the index of the first that is not linearizable, or -1. */
+static bool is_good(const struct history *history)
+{
+    const struct subject *subject = history->subject;
+    const struct call *calls = history->calls[0];
+    return is_linearizable(subject->model, calls, CALLS) &&
+           (!subject->holds || subject->holds(calls, CALLS));
+}
+
+/* Record some histories; returns the index of the first that is not good, or -1. */
 static int find_fault(void **state, const struct subject *subject, struct history *histories,
                       int count, uint64_t salt)
 {
@@ -110,7 +121,7 @@ static int find_fault(void **state, const struct subject *subject, struct histor
     fuzz_end();
 
     for (int i = 0; i < count; i++) {
-        if (found < 0 && !is_linearizable(subject->model, histories[i].calls[0], CALLS)) found = i;
+        if (found < 0 && !is_good(&histories[i])) found = i;
         subject->release(histories[i].object);
     }
     assert_int_equal(failed, 0);

@@ -163,4 +163,32 @@ static const struct model queue_model = {
     .describe = queue_describe,
 };
 
+/* A rendezvous holds one item, from the moment of the send to that of the recv, which are both in
+ * both calls: the latter is a claim about the whole history, and not the model's. Whether somebody
+ * waits on the other side is not in the model, so a call that did not want to wait gave up. */
+static inline bool rendezvous_step(void *state, const struct call *call)
+{
+    return call->result == -EAGAIN || queue_step(state, call);
+}
+
+static const struct model rendezvous_model = {
+    .state_size = sizeof(struct queue_state),
+    .step = rendezvous_step,
+    .describe = queue_describe,
+};
+
+/* Each send that succeeded met the one recv of its item. */
+static inline bool senders_met_receivers(const struct call *calls, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int met = 0;
+        if (calls[i].what != SEND || calls[i].result) continue;
+        for (int j = 0; j < count; j++)
+            met += calls[j].what == RECV && calls[j].result == calls[i].value &&
+                   calls[j].begin < calls[i].end && calls[i].begin < calls[j].end;
+        if (met != 1) return false;
+    }
+    return true;
+}
+
 #endif

@@ -101,8 +101,8 @@ static void perform_on_table(void *table, struct call *call)
 
 static void table_is_linearizable(void **state)
 {
-    static const struct subject table = { &table_model, make_table, release_table,
-                                          choose_table_call, perform_on_table };
+    static const struct subject table = { &table_model,      make_table,       release_table,
+                                          choose_table_call, perform_on_table, NULL };
     assert_linearizable(state, &table);
 }
 
@@ -148,8 +148,8 @@ static void perform_on_set(void *set, struct call *call)
 
 static void set_is_linearizable(void **state)
 {
-    static const struct subject set = { &set_model, make_set, release_set, choose_set_call,
-                                        perform_on_set };
+    static const struct subject set = { &set_model,      make_set,       release_set,
+                                        choose_set_call, perform_on_set, NULL };
     assert_linearizable(state, &set);
 }
 
@@ -235,8 +235,8 @@ static void snapshot_in_pieces(void *table, struct call *call)
 #define FINDS(fault, make, release)                                                                \
     static void fault##_is_found(void **state)                                                     \
     {                                                                                              \
-        static const struct subject subject = { &table_model, make, release, choose_table_call,    \
-                                                fault };                                           \
+        static const struct subject subject = { &table_model,      make,  release,                 \
+                                                choose_table_call, fault, NULL };                  \
         assert_fault_is_found(state, &subject);                                                    \
     }
 
