@@ -21,10 +21,10 @@ static void zero_is_ready_to_use(void **state)
     static pair_cell cell;
     static pair_rwcell rwcell;
     int rounds = 0;
-    il_cell_with (&cell, p) rounds += p->a == 0 && p->b == 0;
-    il_cell_with (&rwcell, p) rounds += p->a == 0 && p->b == 0;
-    il_cell_read (&cell, p) rounds += p->a == 0;
-    il_cell_read (&rwcell, p) rounds += p->a == 0;
+    il_cell_with(&cell, p) rounds += p->a == 0 && p->b == 0;
+    il_cell_with(&rwcell, p) rounds += p->a == 0 && p->b == 0;
+    il_cell_read(&cell, p) rounds += p->a == 0;
+    il_cell_read(&rwcell, p) rounds += p->a == 0;
     assert_int_equal(rounds, 4);
 }
 
@@ -35,8 +35,8 @@ static void initial_value_is_what_was_given(void **state)
     static IL_RWCELL(const char *) word = IL_CELL_INIT("first");
     const char *seen = NULL;
     pair p = { 0, 0 };
-    il_cell_read (&cell, inside) p = *inside;
-    il_cell_read (&word, inside) seen = *inside;
+    il_cell_read(&cell, inside) p = *inside;
+    il_cell_read(&word, inside) seen = *inside;
     assert_int_equal(p.a, 3);
     assert_int_equal(p.b, 4);
     assert_string_equal(seen, "first");
@@ -47,8 +47,8 @@ static void value_may_be_an_array(void **state)
     (void)state;
     static IL_CELL(int[4]) cell;
     int seen = 0;
-    il_cell_with (&cell, numbers) (*numbers)[2] = 7;
-    il_cell_read (&cell, numbers) seen = (*numbers)[2];
+    il_cell_with(&cell, numbers) (*numbers)[2] = 7;
+    il_cell_read(&cell, numbers) seen = (*numbers)[2];
     assert_int_equal(seen, 7);
 }
 
@@ -57,7 +57,7 @@ static void block_runs_once_with_the_cell_locked_and_named_once(void **state)
     (void)state;
     pair_cell cells[2] = { 0 }, *next = cells;
     int rounds = 0, held = 0;
-    il_cell_with (next++, p) {
+    il_cell_with(next++, p) {
         p->a = 5;
         rounds++;
         held += il_mutex_held(&cells[0].il__lock);
@@ -73,14 +73,14 @@ static void block_runs_once_with_the_cell_locked_and_named_once(void **state)
 
 static long leave_by_return(pair_cell *cell)
 {
-    il_cell_with (cell, p) return p->a;
+    il_cell_with(cell, p) return p->a;
     return -1;
 }
 
 static long leave_by_goto(pair_cell *cell)
 {
     long seen = -1;
-    il_cell_with (cell, p) {
+    il_cell_with(cell, p) {
         seen = p->a;
         goto out;
     }
@@ -92,8 +92,8 @@ out:
 /* Both cells, the inner one first. */
 static long leave_two_by_return(pair_cell *cell, pair_rwcell *rwcell)
 {
-    il_cell_with (cell, p)
-        il_cell_read (rwcell, q) return p->a + q->a;
+    il_cell_with(cell, p)
+        il_cell_read(rwcell, q) return p->a + q->a;
     return -1;
 }
 
@@ -113,12 +113,12 @@ static void every_way_out_gives_the_lock_back(void **state)
     assert_int_equal(rwcell.il__lock.gate.word, 0);
 
     for (int i = 0; i < 3; i++) { /* the block is left, the loop is not */
-        il_cell_with (&cell, p) {
+        il_cell_with(&cell, p) {
             turns++;
             if (p->a == 3) break;
             after_break++;
         }
-        il_cell_read (&rwcell, p) {
+        il_cell_read(&rwcell, p) {
             turns++;
             if (p->a == 4) continue;
             after_break++;
@@ -135,21 +135,21 @@ static void every_way_out_gives_the_lock_back(void **state)
 static int enter(void *cell, il_time until)
 {
     int status = 1, ran = 0;
-    il_cell_with_until ((pair_cell *)cell, p, until, &status) ran++;
+    il_cell_with_until((pair_cell *)cell, p, until, &status) ran++;
     return ran == !status ? status : 1;
 }
 
 static int enter_rw(void *cell, il_time until)
 {
     int status = 1, ran = 0;
-    il_cell_with_until ((pair_rwcell *)cell, p, until, &status) ran++;
+    il_cell_with_until((pair_rwcell *)cell, p, until, &status) ran++;
     return ran == !status ? status : 1;
 }
 
 static int enter_to_read(void *cell, il_time until)
 {
     int status = 1, ran = 0;
-    il_cell_read_until ((pair_rwcell *)cell, p, until, &status) ran++;
+    il_cell_read_until((pair_rwcell *)cell, p, until, &status) ran++;
     return ran == !status ? status : 1;
 }
 
@@ -170,10 +170,10 @@ static void busy_cell_is_waited_for_until_the_deadline_or_a_cancel(void **state)
 {
     pair_cell cell = { 0 };
     pair_rwcell rwcell = { 0 };
-    il_cell_with (&cell, p) assert_gives_up(state, enter, &cell);
-    il_cell_with (&rwcell, p) assert_gives_up(state, enter_rw, &rwcell);
-    il_cell_with (&rwcell, p) assert_gives_up(state, enter_to_read, &rwcell);
-    il_cell_read (&rwcell, p) assert_gives_up(state, enter_rw, &rwcell);
+    il_cell_with(&cell, p) assert_gives_up(state, enter, &cell);
+    il_cell_with(&rwcell, p) assert_gives_up(state, enter_rw, &rwcell);
+    il_cell_with(&rwcell, p) assert_gives_up(state, enter_to_read, &rwcell);
+    il_cell_read(&rwcell, p) assert_gives_up(state, enter_rw, &rwcell);
     assert_int_equal(cell.il__lock.gate.word, 0);
     assert_int_equal(rwcell.il__lock.gate.word, 0);
 }
@@ -184,8 +184,8 @@ static void block_in_a_block_of_the_same_cell_returns_edeadlk(void **state)
     pair_cell cell = { 0 };
     pair_rwcell rwcell = { 0 };
     int status = 0, rwstatus = 0;
-    il_cell_with (&cell, p) status = enter(&cell, IL_FOREVER);
-    il_cell_with (&rwcell, p) rwstatus = enter_rw(&rwcell, IL_FOREVER);
+    il_cell_with(&cell, p) status = enter(&cell, IL_FOREVER);
+    il_cell_with(&rwcell, p) rwstatus = enter_rw(&rwcell, IL_FOREVER);
     assert_int_equal(status, -EDEADLK);
     assert_int_equal(rwstatus, -EDEADLK);
 }
@@ -193,8 +193,8 @@ static void block_in_a_block_of_the_same_cell_returns_edeadlk(void **state)
 static void enter_twice(void)
 {
     static pair_cell cell;
-    il_cell_with (&cell, p)
-        il_cell_read (&cell, q) p->a = q->a;
+    il_cell_with(&cell, p)
+        il_cell_read(&cell, q) p->a = q->a;
 }
 
 static void block_in_a_block_of_the_same_cell_is_fatal(void **state)
@@ -218,15 +218,15 @@ static int change_both(void *in, void *out)
     struct shared *shared = in;
     int wrong = 0;
     for (int i = 0; i < ROUNDS; i++) {
-        il_cell_with (&shared->cell, p) {
+        il_cell_with(&shared->cell, p) {
             p->a++;
             if (i % 64 == 0) il_yield();
             p->b++;
         }
         if (i % 4 == 0)
-            il_cell_with (&shared->rwcell, p) p->a++, p->b++;
+            il_cell_with(&shared->rwcell, p) p->a++, p->b++;
         else
-            il_cell_read (&shared->rwcell, p) wrong += p->a != p->b;
+            il_cell_read(&shared->rwcell, p) wrong += p->a != p->b;
     }
     return wrong;
 }
@@ -248,7 +248,7 @@ static int read_until_all_do(void *in, void *out)
     (void)out;
     struct shared *shared = in;
     int status = 1;
-    il_cell_read (&shared->rwcell, p) {
+    il_cell_read(&shared->rwcell, p) {
         il_latch_count_down(&shared->reading, 1);
         status = il_latch_wait_until(&shared->reading, LATE);
     }
@@ -270,7 +270,7 @@ static int take_out(void *in, void *out)
     (void)out;
     struct shared *shared = in;
     int status = 0;
-    il_cell_with (&shared->cell, p) {
+    il_cell_with(&shared->cell, p) {
         while (p->b == p->a && !status) status = il_cell_wait(&shared->cell, &shared->more, LATE);
         if (!status) p->b++;
     }
@@ -284,7 +284,7 @@ static void wait_in_a_block_lets_others_in(void **state)
     crew_open(&crew, state);
     for (int i = 0; i < MEMBERS; i++) crew_add(&crew, take_out, &shared);
     until_waiting(&shared.more.gate, MEMBERS);
-    il_cell_with (&shared.cell, p) p->a = MEMBERS;
+    il_cell_with(&shared.cell, p) p->a = MEMBERS;
     il_cond_notify_all(&shared.more);
     assert_int_equal(crew_join(&crew), 0);
     assert_int_equal(shared.cell.il__value.b, MEMBERS);
