@@ -26,10 +26,11 @@
  * at any wait, and run on threads that we did not start. ck_ht wants its writers serialised from
  * outside besides, so the locks would still be ours. Neither has an update in place or a snapshot of
  * one moment, which need locks in any case. And the core needs nothing but libc. What lock-free
- * readers would save here is two atomic instructions on a line that, with eight shards a CPU, is
- * seldom another's; what they would cost is the memory order of weak machines, once more, and
- * values that are replaced instead of changed. A readers-writer lock a shard was not taken: its
- * readers write to the line as well, and its sections are too short to share.
+ * readers would save is the cache line of the shard, which a reader takes from whoever read before:
+ * with few and hot keys two workers get little more done than one (bench/README.md). What they
+ * would cost is memory that is kept until nobody reads it, values that are replaced instead of
+ * changed, and once more the memory order of weak machines. A readers-writer lock a shard was not
+ * taken: its readers write to that line as well, and its sections are too short to share.
  */
 
 #include <interlock/table.h>
@@ -351,7 +352,8 @@ bool il_table_replace_if(il_table *table, const void *key, const void *expected,
     uint64_t hash = hash_of(table, key);
     struct shard *shard = lock_shard(table, hash);
     unsigned char *slot = find(table, shard, hash, key);
-    if (slot && table->value_size && memcmp(value_of(table, slot), expected, table->value_size))
+    if (slot && table->value_size &&
+        memcmp(value_of(table, slot), expected, table->value_size) != 0)
         slot = NULL;
     if (slot) copy_value(table, value_of(table, slot), value);
     il_mutex_unlock(&shard->mutex);

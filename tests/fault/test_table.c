@@ -125,17 +125,19 @@ static void refused_snapshot_gives_nothing_and_lets_go(void **state)
     il_table_free(filled.table);
 }
 
-/* What would shrink stays large. */
-static void remove_needs_no_memory(void **state)
+/* It asks for less room as it empties, and what is refused stays large. */
+static void remove_shrinks_and_needs_no_memory(void **state)
 {
     struct filled filled = fill(MOST);
+    unsigned long asked = 0;
     while (filled.count) {
         filled.count--;
         il__refuse(1);
         assert_true(il_table_remove(filled.table, key_of(filled.count), NULL));
-        il__refuse(0);
+        asked += il__refuse(0);
         assert_as_filled(&filled);
     }
+    assert_true(asked > 0);
     il_table_free(filled.table);
 }
 
@@ -155,7 +157,7 @@ int main(void)
         cmocka_unit_test(refused_add_leaves_the_table_as_it_was),
         cmocka_unit_test(refused_update_leaves_the_table_as_it_was),
         cmocka_unit_test(refused_snapshot_gives_nothing_and_lets_go),
-        cmocka_unit_test(remove_needs_no_memory),
+        cmocka_unit_test(remove_shrinks_and_needs_no_memory),
         cmocka_unit_test(refused_table_is_not_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
