@@ -46,6 +46,7 @@ TITLES = {
     "mutex-1000-wait": "  longest wait",
     "mutex-1000-hold": "1000, holder yields",
     "mutex-1000-hold-wait": "  longest wait",
+    "table": "90 % get, {n} keys",
     "submit": "batches of 10000",
     "submit-one": "one round trip",
     "submit-cold": "the same, pool asleep",
@@ -66,6 +67,7 @@ TITLES = {
 # What has to be there for a peer, where that is not the build alone.
 COMES_WITH = {
     "openmp": "OpenMP", "openmp-body": "OpenMP", "tbb": "oneTBB", "tbb-future": "oneTBB",
+    "std-locked": "oneTBB",
     "go": "Go", "gnu": "GNU factor",
 }
 
@@ -241,6 +243,15 @@ def experiments(mode):
         ] if few else []) + [
             Entry("pthread", "mutex_pthread", words, workers),
             Entry("go", "go_bench", words, workers),
+        ]))
+
+    for keys in (1000, 1000000):
+        words = {"what": "table", "keys": keys, "n": size(300000, 1000000, 10000000)}
+        found.append(Experiment("table", keys, [
+            Entry(OURS, "il_table", words),
+            Entry("tbb", "table_tbb", words),
+            Entry("std-locked", "table_tbb", words | {"lock": 1}),
+            Entry("go", "go_bench", words),
         ]))
 
     for what, batch, n, pause in (("submit", 10000, size(100000, 500000, 2000000), 0),

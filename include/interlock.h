@@ -31,9 +31,12 @@
 #include <interlock/barrier.h> /* meet, then go on together */
 #include <interlock/latch.h>   /* wait for a count to reach zero */
 #include <interlock/once.h>    /* exactly once */
+#include <interlock/cell.h>    /* a value that is reached only under its lock */
 
 #include <interlock/chan.h>   /* items go in here and come out there: queue, rendezvous */
 #include <interlock/select.h> /* wait for several things, do one of them */
+#include <interlock/table.h>  /* values by key, for many at once */
+#include <interlock/set.h>    /* keys, for many at once */
 
 #include <interlock/choose.h> /* measure where a job runs best */
 

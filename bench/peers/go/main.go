@@ -69,6 +69,8 @@ func main() {
 		measureStart(what, workers)
 	case strings.HasPrefix(what, "mutex-"):
 		measureMutex(what, workers)
+	case what == "table":
+		measureTable(what, workers)
 	case strings.HasPrefix(what, "submit"):
 		measureSubmit(what, workers)
 	case what == "idle":
