@@ -8,7 +8,11 @@
 
 #include "chaos.h"
 
+#include "os/spin.h"
 #include "sched/pool.h"
+
+enum { OFTEN = 8 };    /* times as many rounds, of what is quick and hard to meet */
+enum { SPINS = 2000 }; /* looks before the CPU is given away: longer than a worker takes to sleep */
 
 /* Some nanoseconds each; finer than a pause of the CPU. */
 static void spend(unsigned moments)
@@ -23,13 +27,20 @@ static void spend_some(uint64_t *random)
     spend(below(random, longest[below(random, 4)]));
 }
 
+/* Until *counter is at least n. On a busy machine the other side may not be running. */
+static void until_at_least(const long *counter, long n)
+{
+    for (unsigned round = 0; il__load_acquire(counter) < n; round++) il__relax(round);
+}
+
 /* --- One that waits, one that wakes or cancels ------------------------------------------------ */
 
 struct meeting {
     struct cancelled_wait wait;
     il_event event; /* automatic */
-    long begun;     /* atomic: rounds that the waiter is about to begin */
-    long ended;     /* atomic: rounds that the other side has ended */
+    il__agent *waiter;
+    _Alignas(64) long begun; /* atomic: rounds that the waiter is about to begin */
+    _Alignas(64) long ended; /* atomic: rounds that the other side has ended */
     int strange;
 };
 
@@ -39,7 +50,7 @@ static int wait_each_round(void *in, void *out)
     for (long i = 1; i <= rounds; i++) {
         il__store_release(&meeting->begun, i);
         meeting->strange += il_event_wait_until(&meeting->event, LATE) != 0;
-        while (il__load_acquire(&meeting->ended) < i) il_yield();
+        until_at_least(&meeting->ended, i);
     }
     return meeting->strange;
 }
@@ -49,7 +60,7 @@ static int set_each_round(void *in, void *out)
     struct meeting *meeting = in;
     uint64_t random = seed;
     for (long i = 1; i <= rounds; i++) {
-        while (il__load_acquire(&meeting->begun) < i) il__pause();
+        until_at_least(&meeting->begun, i);
         spend_some(&random);
         il_event_set(&meeting->event);
         il__store_release(&meeting->ended, i);
@@ -67,16 +78,27 @@ static void a_set_that_crosses_a_wait_is_not_missed(void **state)
     assert_int_equal(crew_join(&crew), 0);
 }
 
-/* A sleep has no gate, whose lock would be a fence. */
+/* A sleep has no gate, whose lock would be a fence. And the one who cancels looks at the waiter's word
+ * all the while, so that the waiter has not got its cache line: its store of WAITING takes a moment
+ * to arrive. */
+static void spend_looking(il__agent *agent, unsigned looks)
+{
+    while (looks--) (void)*(volatile uint32_t *)&agent->word;
+}
+
 static int sleep_each_round(void *in, void *out)
 {
     struct meeting *meeting = in;
-    for (long i = 1; i <= rounds; i++) {
+    uint64_t random = ~seed;
+    for (long i = 1; i <= OFTEN * rounds; i++) {
         cancellable_begin(&meeting->wait, 0);
-        il__cancel_enter(&meeting->wait.node, il__self()); /* who cancels sees an owner */
+        meeting->waiter = il__self();
+        il__cancel_enter(&meeting->wait.node, meeting->waiter); /* who cancels sees an owner */
+        il_time late = LATE;
         il__store_release(&meeting->begun, i);
-        meeting->strange += il_sleep(LATE) != -ECANCELED;
-        while (il__load_acquire(&meeting->ended) < i) il_yield();
+        spend(below(&random, 100)); /* until the other one has begun to look */
+        meeting->strange += il_sleep(late) != -ECANCELED;
+        until_at_least(&meeting->ended, i);
         cancellable_end(&meeting->wait);
     }
     return meeting->strange;
@@ -85,10 +107,11 @@ static int sleep_each_round(void *in, void *out)
 static int cancel_each_round(void *in, void *out)
 {
     struct meeting *meeting = in;
-    uint64_t random = seed;
-    for (long i = 1; i <= rounds; i++) {
-        while (il__load_acquire(&meeting->begun) < i) il__pause();
-        spend_some(&random);
+    uint64_t random = ~seed;
+    for (long i = 1; i <= OFTEN * rounds; i++) {
+        until_at_least(&meeting->begun, i);
+        if (i % OFTEN == 0) spend_some(&random);
+        else spend_looking(meeting->waiter, 20 + below(&random, 400));
         il__cancel_fire(&meeting->wait.node, -ECANCELED);
         il__store_release(&meeting->ended, i);
     }
@@ -133,8 +156,10 @@ static bool until_one_falls_asleep(long *seen)
 {
     il_time until = LATE;
     long now;
-    while ((now = il__load(&sleepers_seen)) == *seen)
+    for (unsigned round = 0; (now = il__load(&sleepers_seen)) == *seen; round++) {
+        if (round > SPINS) sched_yield();
         if (il_now() > until) return false;
+    }
     *seen = now;
     return true;
 }
@@ -164,8 +189,10 @@ static int give_work_away(void *in, void *out)
         if (!until_one_falls_asleep(&seen)) return 1;
         spend(below(&random, i % 2 ? 100 : 1000));
         if (il_submit(pool, run_aside, &flag, sizeof flag, 0, NULL, NULL)) return 2;
-        while (!il__load_acquire(&ran))
+        for (unsigned round = 0; !il__load_acquire(&ran); round++) {
+            if (round > SPINS) sched_yield();
             if (il_now() > until) _exit(3); /* `ran` is on this stack: there is no way back */
+        }
     }
     return 0;
 }
