@@ -83,7 +83,7 @@ static void a_set_that_crosses_a_wait_is_not_missed(void **state)
  * to arrive. */
 static void spend_looking(il__agent *agent, unsigned looks)
 {
-    while (looks--) (void)*(volatile uint32_t *)&agent->word;
+    while (looks--) (void)il__load(&agent->word);
 }
 
 static int sleep_each_round(void *in, void *out)
@@ -336,6 +336,7 @@ static int free_pool(void *in, void *out)
 /* Who made the last job visible may be on its way out of the pool still. */
 static void free_waits_for_who_still_touches_the_pool(void **state)
 {
+    if (IL_TSAN) skip(); /* it does not see how the scheduler, which frees, looks at `visitors` */
     struct freeing freeing = { .pool = pool_of(2) };
     struct crew crew;
     uint32_t *visitors = &((il__pool *)freeing.pool)->visitors;
