@@ -48,6 +48,9 @@ check-valgrind: ready-check ## only Valgrind, unit tests and examples (slow, not
 check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
 	@scripts/check-models
 
+check-mutations: ready-check ## plant faults in a copy of the sources: do the tests find each? (for the night)
+	@scripts/check-mutations
+
 check-aarch64: ready-aarch64 ## the examples, built for AArch64 and run under qemu
 	$(call build,build-aarch64,--cross-file scripts/aarch64.ini)
 	@meson test -C build-aarch64 --print-errorlogs --suite examples -t 10
@@ -71,7 +74,7 @@ format: ready-check ## let clang-format rewrite the sources
 	@$(SOURCES) -print0 | xargs -0 clang-format -i
 
 clean: ## remove the build folders
-	rm -rf build build-asan build-tsan build-clang build-aarch64
+	rm -rf build build-asan build-tsan build-clang build-aarch64 build-mutations
 
 ready:
 	@scripts/setup
@@ -83,7 +86,7 @@ ready-bench:
 	@scripts/setup --bench
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run test check check-asan check-tsan check-valgrind check-models check-aarch64 bench install lint format clean help \
-	ready ready-check ready-aarch64 ready-bench
+.PHONY: all run test check check-asan check-tsan check-valgrind check-models check-mutations \
+	check-aarch64 bench install lint format clean help ready ready-check ready-aarch64 ready-bench

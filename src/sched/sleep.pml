@@ -10,7 +10,8 @@
  * of the program where it matters. Faults to plant, by -D, each of which is found: NO_LAST_LOOK (a
  * worker sleeps without looking once more), LOOK_FIRST (it looks before it says that it sleeps),
  * NO_CHAIN (the last searcher to find something wakes nobody, which leaves jobs to one worker),
- * NO_LOOK (nor does it when all others sleep, without a look whether there is more).
+ * NO_LOOK (nor does it when all others sleep, without a look whether there is more), EARLY_ANNOUNCE
+ * (who makes a job visible looks for sleepers before, as a CPU may without the light fence).
  */
 
 #define WORKERS 2
@@ -151,8 +152,17 @@ end:                wake[_pid]
 active proctype outside()
 {
     byte victim;
+    bool none;
     do
-    :: made < JOBS -> atomic { made++; visible++ }; announce()
+    :: made < JOBS ->
+#ifdef EARLY_ANNOUNCE
+        none = sleeping == 0;
+#endif
+        atomic { made++; visible++ };
+        if
+        :: none
+        :: else -> announce()
+        fi
     :: else -> break
     od
 }
@@ -162,4 +172,4 @@ active proctype monitor()
     timeout -> assert(visible == 0 && searching == 0 && ran == made && sleeping == WORKERS)
 }
 
-/* faults: NO_LAST_LOOK LOOK_FIRST NO_CHAIN NO_LOOK. */
+/* faults: NO_LAST_LOOK LOOK_FIRST NO_CHAIN NO_LOOK EARLY_ANNOUNCE. */

@@ -10,12 +10,15 @@
  *   - a wait is claimed exactly once, and ends only after its winner has let it go;
  *   - a fiber is made runnable exactly once for each time that it parks;
  *   - who claims finds the fiber in a list whose lock it holds, and the wait is not over then;
- *   - no wake-up is lost: nothing gets stuck (Spin reports an invalid end state).
+ *   - no wake-up is lost: nothing gets stuck (Spin reports an invalid end state);
+ *   - a cancellation that is over is not missed by a wait that begins to park.
  *
  * Steps that are one locked instruction in C are one atomic step here. Faults to plant, by -D, each
  * of which is found: NO_COMMIT_CHECK (a fiber parks without looking whether it was woken meanwhile),
  * NO_RECHECK (the flag is looked at before the gate is locked, not after), CLAIM_TWICE (a claim
- * leaves the word as it is), LEAVE_EARLY (a wait that was not woken by its gate stays in its list).
+ * leaves the word as it is), LEAVE_EARLY (a wait that was not woken by its gate stays in its list),
+ * EARLY_LOOK (the wait looks at the status of its node before it says WAITING, as a CPU may that is
+ * not told otherwise).
  */
 
 mtype = { IDLE, WAITING, CLAIMED, WOKEN };
@@ -27,6 +30,7 @@ byte in_gate[2]; /* which wait (1, 2) the waiter in the list belongs to; guarded
 bool flag[2];    /* what is waited for; guarded by gate_lock */
 bool in_timers;  /* guarded by timer_lock */
 bool cancelled;  /* the status of the node */
+bool cancel_over; /* the cancellation has done what it does */
 byte runnable;   /* how often the fiber is in a run queue */
 byte wait;       /* which wait is going on, 0: none */
 byte claims;     /* of this wait */
@@ -64,7 +68,7 @@ inline deliver()
 active proctype fiber()
 {
     byte n = 0;
-    bool won, add;
+    bool won, add, seen;
 
     do
     :: n < 2 ->
@@ -79,20 +83,25 @@ active proctype fiber()
         if
         :: !add -> unlock(gate_lock[n])
         :: add ->
+            seen = cancelled;
             d_step { claims = 0; wait = n + 1; phase = WAITING };
             in_gate[n] = wait;
             unlock(gate_lock[n]);
 
             /* il__wait: a cancellation that came before the word was WAITING. */
             won = false;
+#ifndef EARLY_LOOK
+            seen = cancelled;
+#endif
             if
-            :: cancelled -> claim(won)
+            :: seen -> claim(won)
             :: else
             fi;
             if
             :: won -> phase = WOKEN
             :: else
             fi;
+            assert(!cancel_over || claims);
             /* park: the timer, then switch away; whoever runs next commits. */
             if
             :: phase == WOKEN
@@ -170,6 +179,7 @@ active proctype canceller()
         lock(node_lock);
         cancelled = true;
         claim(won);
+        cancel_over = true;
         if
         :: won -> deliver()
         :: else
@@ -179,4 +189,4 @@ active proctype canceller()
     fi
 }
 
-/* faults: NO_COMMIT_CHECK NO_RECHECK CLAIM_TWICE LEAVE_EARLY. */
+/* faults: NO_COMMIT_CHECK NO_RECHECK CLAIM_TWICE LEAVE_EARLY EARLY_LOOK. */

@@ -84,6 +84,21 @@ static void who_has_left_is_not_cancelled(void **state)
     assert_int_equal(il__load(&node.status), 0);
 }
 
+/* The node may outlive the agent that owned it, as that of a future does. */
+static void a_node_that_was_left_wakes_nobody(void **state)
+{
+    (void)state;
+    il__cancel node;
+    il__agent agent;
+    il__agent_init(&agent, il__self()->ops);
+    il__cancel_init(&node, NULL, 0);
+    agent.cancel = &node;
+    il__wait_begin(&agent, "test", NULL, IL__CANCELS);
+    il__cancel_leave(&node);
+    il__cancel_fire(&node, -ECANCELED);
+    assert_int_equal(agent.word & IL__PHASE, IL__WAITING);
+}
+
 static void deadline_is_never_later_than_that_of_the_parent(void **state)
 {
     (void)state;
@@ -204,6 +219,7 @@ int main(void)
         cmocka_unit_test(all_below_are_cancelled_and_none_above_or_beside),
         cmocka_unit_test(who_enters_later_takes_it_over),
         cmocka_unit_test(who_has_left_is_not_cancelled),
+        cmocka_unit_test(a_node_that_was_left_wakes_nobody),
         cmocka_unit_test(deadline_is_never_later_than_that_of_the_parent),
         cmocka_unit_test(passed_deadline_cancels_the_highest_node_that_has_it),
         cmocka_unit_test(deadline_to_come_cancels_nothing),

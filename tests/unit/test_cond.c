@@ -245,6 +245,23 @@ static void wait_for_what_holds_or_never_will(void **state)
     il_mutex_unlock(&store.mutex);
 }
 
+static bool holds_the_second_time(void *arg)
+{
+    return ++*(int *)arg > 1;
+}
+
+static void wait_for_what_comes_true_at_the_deadline(void **state)
+{
+    (void)state;
+    struct store store = { .closed = false };
+    int looks = 0;
+    il_mutex_lock(&store.mutex);
+    assert_int_equal(
+        il_cond_wait_for(&store.changed, &store.mutex, holds_the_second_time, &looks, PAST), 0);
+    assert_int_equal(looks, 2);
+    il_mutex_unlock(&store.mutex);
+}
+
 /* A notify meets a deadline or a cancel: who was notified says so, and nobody else is missed. */
 static int wait_briefly(void *in, void *out)
 {
@@ -321,6 +338,7 @@ int main(void)
         EACH_CREW(notify_wakes_as_many_as_it_says_the_first_first),
         EACH_CREW(wait_for_returns_when_it_holds),
         cmocka_unit_test(wait_for_what_holds_or_never_will),
+        cmocka_unit_test(wait_for_what_comes_true_at_the_deadline),
         EACH_CREW(notify_that_meets_a_deadline_is_counted_once),
         EACH_CREW(last_woken_may_free_it_at_once),
     };

@@ -210,11 +210,61 @@ static void waiter_may_free_it_at_once(void **state)
     }
 }
 
+/* Two set it, one after the other, and nothing but the event orders what they write. */
+struct twice {
+    il_event event;
+    int turn; /* atomic, relaxed: whose turn it is */
+    long first, second;
+};
+
+static int set_first(void *in, void *out)
+{
+    (void)out;
+    struct twice *twice = in;
+    twice->first = 1;
+    il_event_set(&twice->event);
+    il__store(&twice->turn, 1);
+    return 0;
+}
+
+static int set_again(void *in, void *out)
+{
+    (void)out;
+    struct twice *twice = in;
+    while (il__load(&twice->turn) < 1) sched_yield();
+    twice->second = 2;
+    il_event_set(&twice->event);
+    il__store(&twice->turn, 2);
+    return 0;
+}
+
+static int take_once(void *in, void *out)
+{
+    (void)out;
+    struct twice *twice = in;
+    while (il__load(&twice->turn) < 2) sched_yield();
+    int status = il_event_wait_until(&twice->event, IL_NOW);
+    return status ? status : twice->first + twice->second != 3;
+}
+
+static void who_takes_a_set_sees_what_each_setter_did(void **state)
+{
+    (void)state;
+    struct twice twice = { .event.automatic = true };
+    struct crew crew;
+    crew_open(&crew, NULL);
+    crew_add(&crew, take_once, &twice);
+    crew_add(&crew, set_again, &twice);
+    crew_add(&crew, set_first, &twice);
+    assert_int_equal(crew_join(&crew), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(manual_one_stays_set_until_it_is_cleared),
         cmocka_unit_test(automatic_one_lets_one_through),
+        cmocka_unit_test(who_takes_a_set_sees_what_each_setter_did),
         EACH_CREW(manual_set_wakes_all),
         EACH_CREW(automatic_set_wakes_one_and_stays_clear),
         EACH_CREW(clear_one_is_waited_for_until_the_deadline_or_a_cancel),

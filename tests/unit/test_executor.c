@@ -745,6 +745,41 @@ static void submit_after_close_returns_eshutdown(void **state)
     assert_int_equal(ran, 0);
 }
 
+struct in_place {
+    il_executor *here;
+    struct occupation job;
+};
+
+static int occupy_in_place(void *in, void *out)
+{
+    struct in_place *in_place = in;
+    struct occupation *job = &in_place->job;
+    return il_submit(in_place->here, occupy, &job, sizeof job, 0, NULL, NULL);
+}
+
+static void let_it_end(void *job)
+{
+    il__store_release(&((struct occupation *)job)->enough, true);
+}
+
+/* The task ends when close is about to park. */
+static void close_in_place_waits_for_the_task_of_another_thread(void **state)
+{
+    struct in_place in_place = { .job = { false, false } };
+    struct crew crew;
+    assert_int_equal(il_inline_new(&in_place.here), 0);
+    crew_open(&crew, NULL);
+    crew_add(&crew, occupy_in_place, &in_place);
+    until_true(&in_place.job.begun);
+    step_in(IL__PROBE_WAIT, NULL, let_it_end, &in_place.job);
+    int status = il_executor_close(in_place.here, LATE);
+    il__store(&il__probe_listener, NULL);
+    let_it_end(&in_place.job);
+    assert_int_equal(crew_join(&crew), 0);
+    il_executor_free(in_place.here);
+    assert_int_equal(status, 0);
+}
+
 static void close_again_is_fine(void **state)
 {
     assert_int_equal(il_executor_close(*state, LATE), 0);
@@ -1225,6 +1260,7 @@ int main(void)
         cmocka_unit_test(queue_limit_holds_for_many_callers),
         cmocka_unit_test(queue_limit_does_not_bind_tasks_of_the_pool),
         EACH_EXECUTOR(submit_after_close_returns_eshutdown),
+        cmocka_unit_test(close_in_place_waits_for_the_task_of_another_thread),
         EACH_EXECUTOR(close_again_is_fine),
         EACH_EXECUTOR(close_inside_a_task_returns_edeadlk),
         EACH_EXECUTOR(close_further_inside_a_task_returns_edeadlk),

@@ -378,6 +378,39 @@ static void a_fork_older_than_a_task_in_place_is_not_of_that_task(void **state)
         assert_int_equal(status_in(*state, fork_around_a_task_in_place, NULL), 0);
 }
 
+static int sleep_a_while(void *in, void *out)
+{
+    return il_sleep(il_after(IL_MS(10))); /* sleeps: to see whose deadline it obeys */
+}
+
+static int sleep_to_the_end(void *in, void *out)
+{
+    return il_sleep(LATE);
+}
+
+/* The task in place waits until its own deadline; the fork, which sleeps longer, is not bound by it. */
+static int fork_around_a_short_task_in_place(void *in, void *out)
+{
+    il_executor *here = NULL;
+    il_future *future = NULL;
+    il_task_opts opts = { .deadline = il_after(IL_MS(1)) };
+    il_fork fork;
+    int status = il_inline_new(&here);
+    if (status) return status;
+    il_fork_start(&fork, sleep_a_while, NULL, NULL);
+    status = il_submit(here, sleep_to_the_end, NULL, 0, 0, &opts, &future);
+    if (!status) il_future_get(future, LATE, NULL); /* -ETIMEDOUT, which is now seen */
+    il_future_free(future);
+    il_executor_free(here);
+    int joined = il_fork_join(&fork);
+    return status ? status : joined;
+}
+
+static void a_fork_older_than_a_task_in_place_has_not_its_deadline(void **state)
+{
+    assert_int_equal(status_in(*state, fork_around_a_short_task_in_place, NULL), 0);
+}
+
 /* --- Misuse ---------------------------------------------------------------------------------- */
 
 static il_fork forgotten;
@@ -419,6 +452,7 @@ int main(void)
         EACH_POOL(forks_are_cancelled_with_the_task_that_started_them),
         EACH_POOL(a_fork_older_than_a_scope_is_not_cancelled_with_it),
         EACH_POOL(a_fork_older_than_a_task_in_place_is_not_of_that_task),
+        EACH_POOL(a_fork_older_than_a_task_in_place_has_not_its_deadline),
         cmocka_unit_test(a_task_that_ends_without_joining_is_fatal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,6 +275,23 @@ static void next_loses_none_that_complete_meanwhile(void **state)
     }
 }
 
+static void set_promise(void *promise)
+{
+    il_promise_set(promise, NULL);
+}
+
+static void any_that_is_done_on_the_way_to_its_list_is_not_missed(void **state)
+{
+    il_future *both[2];
+    for (int i = 0; i < 2; i++) assert_int_equal(il_promise_new(0, &both[i]), 0);
+    step_in(IL__PROBE_GATE, &both[0]->gate, set_promise, both[0]);
+    int status = il_futures_wait(both, 2, IL_ANY, LATE);
+    il__store(&il__probe_listener, NULL);
+    assert_int_equal(status, 0);
+    assert_false(il_future_done(both[1]));
+    for (int i = 0; i < 2; i++) il_future_free(both[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +303,7 @@ int main(void)
         cmocka_unit_test(nothing_to_wait_for_is_true),
         EACH_CREW(one_may_stand_there_twice),
         EACH_CREW(waits_end_at_their_deadline_or_when_cancelled),
+        cmocka_unit_test(any_that_is_done_on_the_way_to_its_list_is_not_missed),
         EACH_EXECUTOR(next_gives_each_once),
         cmocka_unit_test(next_gives_them_as_they_are_done),
         cmocka_unit_test(next_of_none_is_epipe),

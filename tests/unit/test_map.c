@@ -394,6 +394,44 @@ static void progress_does_not_reach_the_total_when_items_are_left_out(void **sta
     free(out);
 }
 
+static int tick(void *in, void *out)
+{
+    (void)out;
+    il__add((int *)in, 1);
+    return 0;
+}
+
+static void workers_that_take_single_items_take_none_twice(void **state)
+{
+    enum { ITEMS = 100000 };
+    int *ticks = calloc(ITEMS, sizeof *ticks), wrong = 0;
+    il_map_opts opts = { .chunk = 1 };
+    assert_non_null(ticks);
+    int status = il_map_bytes(*state, tick, ticks, sizeof *ticks, NULL, 0, ITEMS, &opts);
+    for (int i = 0; i < ITEMS; i++) wrong += ticks[i] != 1;
+    free(ticks);
+    assert_int_equal(status, 0);
+    assert_int_equal(wrong, 0);
+}
+
+/* Waits for its deadline, and succeeds all the same. */
+static int wait_and_succeed(void *in, void *out)
+{
+    (void)out;
+    il__add(*(int **)in, 1);
+    il_sleep(LATE);
+    return 0;
+}
+
+static void a_deadline_within_the_last_chunk_leaves_out_the_rest_of_it(void **state)
+{
+    int begun = 0, *items[4] = { &begun, &begun, &begun, &begun };
+    il_map_opts opts = { .chunk = 4, .until = SOON };
+    int status = il_map_bytes(*state, wait_and_succeed, items, sizeof *items, NULL, 0, 4, &opts);
+    assert_int_equal(status, -ETIMEDOUT);
+    assert_true(begun <= 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +440,8 @@ int main(void)
         EACH_EXECUTOR(any_count_gives_the_same),
         EACH_EXECUTOR(no_items_are_done_at_once),
         EACH_EXECUTOR(each_item_runs_once_and_out_may_be_null),
+        EACH_POOL(workers_that_take_single_items_take_none_twice),
+        EACH_EXECUTOR(a_deadline_within_the_last_chunk_leaves_out_the_rest_of_it),
         EACH_EXECUTOR(elements_may_have_any_size),
         EACH_EXECUTOR(items_may_wait),
         EACH_EXECUTOR(a_map_may_be_inside_a_map),

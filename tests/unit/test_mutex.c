@@ -182,6 +182,101 @@ static void starving_waiter_is_handed_the_mutex(void **state)
     assert_int_equal(attempt.mutex.gate.word, 0);
 }
 
+struct patient {
+    il_mutex *mutex;
+    il__agent *agent; /* set before it waits */
+    bool served;      /* guarded by *mutex */
+};
+
+static int be_patient(void *in, void *out)
+{
+    (void)out;
+    struct patient *patient = in;
+    patient->agent = il__self();
+    il_mutex_lock(patient->mutex);
+    patient->served = true;
+    il_mutex_unlock(patient->mutex);
+    return 0;
+}
+
+/* The second of two waits behind the first, which is woken after a long wait and finds the mutex taken
+ * again. True: it was, and then *out_first says whether it is the first still, and *out_word how the
+ * mutex stands. */
+static bool wake_in_vain(void **state, bool *out_first, uint64_t *out_word)
+{
+    il_mutex mutex = { 0 };
+    struct patient patients[2] = { { .mutex = &mutex }, { .mutex = &mutex } };
+    struct crew crew;
+    il_mutex_lock(&mutex);
+    crew_open(&crew, state);
+    for (unsigned i = 0; i < 2; i++) {
+        crew_add(&crew, be_patient, &patients[i]);
+        until_waiting(&mutex.gate, i + 1);
+    }
+    il_sleep(il_after(IL_MS(2))); /* sleeps: longer than it is patient */
+    il_mutex_unlock(&mutex);
+    bool ours = !il_mutex_lock_until(&mutex, IL_NOW), vain = ours && !patients[0].served;
+    if (vain) {
+        until_waiting(&mutex.gate, 2);
+        *out_word = il__gate_lock(&mutex.gate);
+        *out_first = mutex.gate.waiters->agent == patients[0].agent;
+        il__gate_unlock(&mutex.gate, *out_word);
+    }
+    if (ours) il_mutex_unlock(&mutex);
+    return crew_join(&crew) == 0 && vain;
+}
+
+static void one_woken_in_vain_stays_the_first_and_starves(void **state)
+{
+    bool first = false;
+    uint64_t word = 0;
+    while (!wake_in_vain(state, &first, &word)) continue; /* it was quicker than we are */
+    assert_true(first);
+    assert_true(word & STARVING);
+}
+
+static void the_mutex_is_handed_over_up_to_the_last_who_starved(void **state)
+{
+    (void)state;
+    enum { LAST = 1 }; /* waiter.mode: see mutex.c */
+    il_mutex mutex = { 0 };
+    il__agent agents[2];
+    il__waiter waiters[2];
+    il_mutex_lock(&mutex);
+    uint64_t word = il__gate_lock(&mutex.gate);
+    for (int i = 0; i < 2; i++) {
+        il__agent_init(&agents[i], il__self()->ops);
+        waiters[i] = (il__waiter){ .agent = &agents[i], .mode = i ? 0 : LAST };
+        il__wait_begin(&agents[i], "mutex", &mutex, IL__PLAIN);
+        il__gate_add(&mutex.gate, &waiters[i]);
+    }
+    il__gate_unlock(&mutex.gate, word | STARVING);
+
+    il_mutex_unlock(&mutex);
+    assert_int_equal(mutex.gate.word, (uintptr_t)&agents[0] | IL__GATE_WAITERS);
+    il__gate_leave(&mutex.gate, &waiters[1]);
+}
+
+static void one_that_gives_up_starves_no_more(void **state)
+{
+    struct outside_cancel hasty = { .call = lock };
+    il_mutex mutex = { 0 };
+    struct crew crew;
+    hasty.object = &mutex;
+    il_mutex_lock(&mutex);
+    crew_open(&crew, state);
+    crew_add(&crew, wait_to_be_cancelled, &hasty);
+    until_waiting(&mutex.gate, 1);
+    uint64_t word = il__gate_lock(&mutex.gate);
+    il__gate_unlock(&mutex.gate, word | STARVING);
+
+    il__cancel_fire(&hasty.wait.node, -ECANCELED);
+    assert_int_equal(crew_join(&crew), 0);
+    assert_int_equal(hasty.status, -ECANCELED);
+    assert_int_equal(mutex.gate.word & STARVING, 0);
+    il_mutex_unlock(&mutex);
+}
+
 static int lock_once(void *in, void *out)
 {
     (void)out;
@@ -420,6 +515,9 @@ int main(void)
         EACH_CREW(one_that_gave_up_does_not_keep_the_mutex_from_the_next),
         EACH_CREW(starving_waiter_is_handed_the_mutex),
         EACH_CREW(one_that_never_rests_does_not_starve_a_waiter),
+        EACH_CREW(one_woken_in_vain_stays_the_first_and_starves),
+        EACH_CREW(one_that_gives_up_starves_no_more),
+        cmocka_unit_test(the_mutex_is_handed_over_up_to_the_last_who_starved),
         EACH_CREW(next_holder_may_free_it_at_once),
         EACH_CREW(holder_is_known_and_how_many_it_holds),
         EACH_CREW(waiting_leaves_errno_alone),

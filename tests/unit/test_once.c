@@ -71,6 +71,37 @@ static void all_wait_for_the_one_that_runs_it(void **state)
     assert_int_equal(table.succeeded, MEMBERS);
 }
 
+struct notes {
+    il_once once;
+    long written; /* plain: by the runner */
+};
+
+static int write_it(void *arg)
+{
+    ((struct notes *)arg)->written = 42;
+    return 0;
+}
+
+static int find_it_done(void *in, void *out)
+{
+    (void)out;
+    struct notes *notes = in;
+    while (!il_once_done(&notes->once)) sched_yield();
+    return notes->written == 42 ? 0 : 1;
+}
+
+static void who_finds_it_done_sees_what_was_done(void **state)
+{
+    (void)state;
+    struct notes notes = { .written = 0 };
+    struct crew crew;
+    crew_open(&crew, NULL);
+    crew_add(&crew, find_it_done, &notes);
+    int status = il_once_run(&notes.once, write_it, &notes);
+    assert_int_equal(crew_join(&crew), 0);
+    assert_int_equal(status, 0);
+}
+
 static void failure_is_returned_and_the_next_caller_tries_again(void **state)
 {
     (void)state;
@@ -143,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_run_once),
+        cmocka_unit_test(who_finds_it_done_sees_what_was_done),
         EACH_CREW(all_wait_for_the_one_that_runs_it),
         cmocka_unit_test(failure_is_returned_and_the_next_caller_tries_again),
         EACH_CREW(after_a_failure_one_of_those_who_wait_tries_again),

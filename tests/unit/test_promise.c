@@ -228,6 +228,27 @@ static void consumer_may_free_as_soon_as_it_has_the_result(void **state)
     }
 }
 
+static void free_promise(il_future *promise, void *arg)
+{
+    il_future_free(promise);
+}
+
+static void note_done(il_future *promise, void *arg)
+{
+    *(bool *)arg = il_future_done(promise);
+}
+
+static void a_callback_may_free_it_and_the_next_sees_it_still(void **state)
+{
+    il_future *promise = NULL;
+    bool done = false;
+    assert_int_equal(il_promise_new(8, &promise), 0);
+    assert_int_equal(il_future_on_done(promise, free_promise, NULL), 0);
+    assert_int_equal(il_future_on_done(promise, note_done, &done), 0);
+    assert_int_equal(il_promise_set(promise, NULL), 0);
+    assert_true(done);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +263,7 @@ int main(void)
         cmocka_unit_test(a_promise_dropped_after_it_was_set_keeps_its_result),
         cmocka_unit_test(a_promise_dropped_with_nobody_else_there_is_reported_like_any_failure),
         cmocka_unit_test(callbacks_of_a_promise_freed_before_it_is_done_are_not_called),
+        cmocka_unit_test(a_callback_may_free_it_and_the_next_sees_it_still),
         EACH_CREW(of_many_that_complete_it_one_wins),
         EACH_CREW(consumer_may_free_as_soon_as_it_has_the_result),
     };

@@ -179,6 +179,14 @@ static void go_on_a_closed_executor_is_eshutdown(void **state)
     assert_int_equal(ended, 0);
 }
 
+static void submit_on_a_closed_executor_leaves_no_child_behind(void **state)
+{
+    il_scope *scope = open_on(*state);
+    assert_int_equal(il_executor_close(*state, LATE), 0);
+    assert_int_equal(il_submit(*state, nothing, NULL, 0, 0, NULL, NULL), -ESHUTDOWN);
+    assert_int_equal(il_scope_close(scope), 0);
+}
+
 /* --- Errors ---------------------------------------------------------------------------------- */
 
 static int fail_as_told(void *in, void *out)
@@ -244,6 +252,18 @@ static void failures_after_the_first_are_counted(void **state)
     il_scope_error(scope, &more);
     /* a failure of a cancelled task is reported as the cancellation */
     assert_int_equal(more, 0);
+    assert_int_equal(il_scope_close(scope), -EIO);
+}
+
+/* Two that fail before either is cancelled. */
+static void of_failures_at_once_the_first_is_the_status(void **state)
+{
+    unsigned more = 9;
+    il_scope *scope = open_on(*state);
+    il__scope_fail(scope, -EIO, il__error_plain(-EIO, "", NULL));
+    il__scope_fail(scope, -EPIPE, il__error_plain(-EPIPE, "", NULL));
+    assert_int_equal(il_scope_error(scope, &more)->status, -EIO);
+    assert_int_equal(more, 1);
     assert_int_equal(il_scope_close(scope), -EIO);
 }
 
@@ -547,6 +567,27 @@ static void an_inner_deadline_is_never_later_than_the_outer(void **state)
     assert_int_equal(il_scope_close(outer), -ETIMEDOUT);
 }
 
+/* Busy until its scope is cancelled, which it does not ask the library. */
+static int look_from_outside(void *in, void *out)
+{
+    il_scope *scope = in;
+    for (il_time until = LATE; !il__load_acquire(&scope->cancel.status);) {
+        if (il_now() > until) return 0;
+        sched_yield();
+    }
+    return 0;
+}
+
+static void a_deadline_cancels_children_that_never_look(void **state)
+{
+    il_scope *scope = NULL;
+    il_scope_opts opts = { .executor = *state, .deadline = SOON };
+    assert_int_equal(il_scope_open(&opts, &scope), 0);
+    int status = il_go(scope, look_from_outside, scope, NULL);
+    assert_true(status == 0 || status == -ECANCELED); /* it may have passed already */
+    assert_int_equal(il_scope_close(scope), -ETIMEDOUT);
+}
+
 static void a_deadline_that_has_passed_starts_nothing(void **state)
 {
     int ended = 0;
@@ -670,9 +711,11 @@ int main(void)
         EACH_POOL(without_an_executor_children_run_where_the_scope_around_does),
         cmocka_unit_test(without_any_executor_children_run_in_place),
         EACH_EXECUTOR(go_on_a_closed_executor_is_eshutdown),
+        EACH_EXECUTOR(submit_on_a_closed_executor_leaves_no_child_behind),
         EACH_EXECUTOR(the_first_error_comes_back_with_its_words),
         EACH_POOL(the_first_error_cancels_the_rest),
         EACH_POOL(failures_after_the_first_are_counted),
+        INLINE(of_failures_at_once_the_first_is_the_status),
         EACH_EXECUTOR(after_an_error_go_is_ecanceled),
         EACH_EXECUTOR(the_body_of_a_scope_is_cancelled_with_it),
         EACH_EXECUTOR(an_error_of_an_inner_scope_stays_inside),
@@ -687,6 +730,7 @@ int main(void)
         EACH_POOL(a_deep_chain_of_tasks_is_cancelled_from_the_top),
         EACH_EXECUTOR(a_deadline_cancels_the_children_and_is_etimedout),
         EACH_EXECUTOR(a_deadline_is_seen_by_children_that_never_wait),
+        EACH_POOL(a_deadline_cancels_children_that_never_look),
         EACH_EXECUTOR(a_deadline_ends_the_waits_of_the_body),
         EACH_POOL(an_inner_deadline_leaves_the_outer_scope_alone),
         EACH_POOL(an_inner_deadline_is_never_later_than_the_outer),

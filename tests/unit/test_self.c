@@ -65,6 +65,15 @@ static void waits_are_counted(void **state)
     assert_int_equal(after.waits, before.waits + 5);
 }
 
+static void who_has_waited_waits_for_nothing(void **state)
+{
+    il_info me;
+    il_sleep(il_after(IL_US(10)));
+    il_self(&me);
+    assert_null(me.waits_for);
+    assert_int_equal(me.state, IL_RUNNING);
+}
+
 /* --- The list of fibers ---------------------------------------------------------------------- */
 
 static size_t fibers(il_info *infos, size_t capacity)
@@ -231,6 +240,7 @@ int main(void)
         EACH_POOL(main_is_known_everywhere),
         EACH_POOL(ids_are_never_used_again),
         cmocka_unit_test(waits_are_counted),
+        cmocka_unit_test(who_has_waited_waits_for_nothing),
         EACH_POOL(fibers_that_wait_are_listed_with_what_for),
         EACH_POOL(a_list_that_is_too_short_still_says_how_many),
         EACH_POOL(listing_while_fibers_come_and_go_is_safe),

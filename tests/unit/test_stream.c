@@ -180,6 +180,45 @@ static void stop_on_error_sinks_what_came_before_the_failure(void **state)
     assert_true(flow.next < 100000);
 }
 
+static int fail_with_words(void *in, void *out)
+{
+    return il_fail(-EIO, "number %ld", *(long *)in);
+}
+
+/* How many words came to the sink with their items. */
+static int read_words(const void *in, const void *out, int status, void *arg)
+{
+    struct flow *flow = arg;
+    char words[40];
+    const il_error *error = il_last_error();
+    snprintf(words, sizeof words, "number %ld", *(const long *)in);
+    flow->sunk++;
+    flow->failures += status == -EIO && error && !strcmp(error->message, words);
+    return 0;
+}
+
+static void words_of_a_failed_item_come_with_it_to_the_sink(void **state)
+{
+    struct flow flow = flow_of(100);
+    il_stream stream = { .source = give_next,
+                         .sink = read_words,
+                         .arg = &flow,
+                         .in_size = sizeof(long),
+                         .out_size = sizeof(long) };
+    assert_int_equal(il_map_stream(*state, fail_with_words, &stream, NULL), 0);
+    assert_int_equal(flow.sunk, 100);
+    assert_int_equal(flow.failures, 100);
+}
+
+/* Those behind the first failure failed as well, with words that nobody will read. (ASan counts.) */
+static void stop_on_error_lets_go_of_what_was_not_sunk(void **state)
+{
+    struct flow flow = flow_of(100);
+    il_map_opts opts = { .stop_on_error = true, .chunk = 8 };
+    assert_int_equal(run(*state, &flow, fail_with_words, 0, &opts), -EIO);
+    assert_int_equal(flow.sunk, 0);
+}
+
 static void an_idle_source_is_called_again_when_all_is_sunk(void **state)
 {
     static const long every[] = { 1, 2, 7, 50 };
@@ -297,6 +336,8 @@ int main(void)
         EACH_EXECUTOR(a_sink_that_fails_stops_with_its_status),
         EACH_EXECUTOR(failing_items_go_to_the_sink_with_their_status),
         EACH_EXECUTOR(stop_on_error_sinks_what_came_before_the_failure),
+        EACH_EXECUTOR(words_of_a_failed_item_come_with_it_to_the_sink),
+        EACH_EXECUTOR(stop_on_error_lets_go_of_what_was_not_sunk),
         EACH_EXECUTOR(an_idle_source_is_called_again_when_all_is_sunk),
         EACH_EXECUTOR(a_deadline_ends_the_stream),
         EACH_EXECUTOR(a_deadline_ends_the_waits_of_items),
