@@ -12,6 +12,7 @@ SOURCES = find include src tool examples tests bench -name '*.[ch]'
 # Neither gcc's TSan nor clang's of this age can live with a kernel that scatters memory widely.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 ASAN = -Db_sanitize=address,undefined -Db_lundef=false
+STRESS = cancel map mixed scopes steal sync threads
 TSAN = -Db_sanitize=thread -Db_lundef=false
 
 # $(call build,FOLDER,MESON OPTIONS,ENVIRONMENT): set it up once, then build what has changed.
@@ -47,6 +48,11 @@ check-valgrind: ready-check ## only Valgrind, unit tests and examples (slow, not
 
 check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
 	@scripts/check-models
+
+check-nightly: ready ## a million uses of each primitive, the schedule fuzzed (some minutes)
+	$(call build,$(BUILD))
+	@ninja -C $(BUILD) $(STRESS:%=tests/stress_%) | tail -n 1
+	@scripts/check-schedules --build $(BUILD)
 
 check-aarch64: ready-aarch64 ## the examples, built for AArch64 and run under qemu
 	$(call build,build-aarch64,--cross-file scripts/aarch64.ini)
@@ -85,5 +91,5 @@ ready-bench:
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run test check check-asan check-tsan check-valgrind check-models check-aarch64 bench install lint format clean help \
+.PHONY: all run test check check-asan check-tsan check-valgrind check-models check-nightly check-aarch64 bench install lint format clean help \
 	ready ready-check ready-aarch64 ready-bench
