@@ -16,6 +16,7 @@ typedef struct il__executor_ops {
     int (*close)(il_executor *executor, il_time until);
     void (*free)(il_executor *executor);
     void (*describe)(il_executor *executor, il_executor_info *out_info);
+    bool orphaned; /* its workers are in the process that forked this one: nothing will end */
 } il__executor_ops;
 
 struct il_executor {

@@ -107,9 +107,17 @@ bool il_future_done(il_future *future)
     return is_done(future);
 }
 
+bool il__future_orphaned(const il_future *future)
+{
+    const il_executor *executor = future->task.executor;
+    return executor && executor->ops->orphaned && !is_done(future);
+}
+
 int il__future_wait(il_future *future, il_time until)
 {
     if (is_done(future)) return 0;
+    if (il__unlikely(il__future_orphaned(future)))
+        return il_fail(-EPIPE, "the task stayed in the process that forked this one");
     uint64_t word = il__gate_lock(&future->gate);
     if (!(word & DONE))
         return il__gate_wait(&future->gate, word, "future", future, 0, IL__CANCELS, until);

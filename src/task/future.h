@@ -39,7 +39,10 @@ bool il__future_begin(il_future *future);
  * it. */
 void il__future_complete(il_future *future, int status, il__error *error);
 
-/* Wait until it is done: 0, -EAGAIN, -ETIMEDOUT, -ECANCELED. */
+/* Not done, and it will not be: its task stayed in the process that forked this one. */
+bool il__future_orphaned(const il_future *future);
+
+/* Wait until it is done: 0, -EAGAIN, -ETIMEDOUT, -ECANCELED, -EPIPE (orphaned). */
 int il__future_wait(il_future *future, il_time until);
 
 void il__future_unref(il_future *future);
