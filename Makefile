@@ -46,6 +46,12 @@ check-valgrind: ready-check ## only Valgrind, unit tests and examples (slow, not
 	$(call build,$(BUILD))
 	@meson test -C $(BUILD) --print-errorlogs --setup valgrind $(TEST)
 
+check-helgrind: ready-check ## only Helgrind: the primitives, and il_thread, between threads
+	$(call build,build-helgrind,-Dhelgrind=true)
+	@for only in '*(threads)' '*(threads, fuzzed)'; do \
+		IL_ONLY="$$only" meson test -C build-helgrind --print-errorlogs --setup helgrind sync thread || exit; \
+	done
+
 check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
 	@scripts/check-models
 
@@ -54,9 +60,9 @@ check-nightly: ready ## a million uses of each primitive, the schedule fuzzed (s
 	@ninja -C $(BUILD) $(STRESS:%=tests/stress_%) | tail -n 1
 	@scripts/check-schedules --build $(BUILD)
 
-check-aarch64: ready-aarch64 ## the examples, built for AArch64 and run under qemu
+check-aarch64: ready-aarch64 ## unit tests, examples and some stress, built for AArch64, under qemu
 	$(call build,build-aarch64,--cross-file scripts/aarch64.ini)
-	@meson test -C build-aarch64 --print-errorlogs --suite examples -t 10
+	@meson test -C build-aarch64 --print-errorlogs --setup qemu $(TEST)
 
 bench: ready-bench ## measure, each figure beside a yardstick
 	$(call build,$(BUILD))
@@ -77,7 +83,7 @@ format: ready-check ## let clang-format rewrite the sources
 	@$(SOURCES) -print0 | xargs -0 clang-format -i
 
 clean: ## remove the build folders
-	rm -rf build build-asan build-tsan build-clang build-aarch64
+	rm -rf build build-asan build-tsan build-clang build-aarch64 build-helgrind
 
 ready:
 	@scripts/setup
@@ -91,5 +97,5 @@ ready-bench:
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run test check check-asan check-tsan check-valgrind check-models check-nightly check-aarch64 bench install lint format clean help \
+.PHONY: all run test check check-asan check-tsan check-valgrind check-helgrind check-models check-nightly check-aarch64 bench install lint format clean help \
 	ready ready-check ready-aarch64 ready-bench

@@ -301,12 +301,10 @@ static int use_what_there_is(void)
     EXPECT(il_futures_wait(&world.pending, 1, IL_ANY, IL_FOREVER) == -EPIPE);
     EXPECT(il_fiber_list(NULL, 0) == 0);
     EXPECT(il_thread_join(&world.thread, IL_FOREVER) == -EPIPE);
-#if !IL_TSAN /* which starts no threads in such a child */
+    if (IL_TSAN || getenv("IL_RUNNER")) return 0; /* TSan, QEMU start no threads in such a child */
     EXPECT(il_threads_new(&(il_threads_opts){ .workers = 2 }, &pool) == 0);
     EXPECT(il_map(pool, square, &in, &out, 1, NULL) == 0 && out == 16);
     il_executor_free(pool);
-#endif
-    (void)pool;
     return 0;
 }
 
