@@ -95,7 +95,7 @@ ready-bench:
 	@scripts/setup --bench
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run test check check-asan check-tsan check-valgrind check-helgrind check-models check-nightly check-aarch64 bench install lint format clean help \
 	ready ready-check ready-aarch64 ready-bench

@@ -68,7 +68,7 @@ UNUSED static void fuzz(il__probe_point point, const void *object)
     uint64_t state =
         seed + __atomic_fetch_add(&fuzz_count, 1, __ATOMIC_RELAXED) + (uint64_t)point * 77;
     unsigned chance = below(&state, 4096);
-    if (chance == 0) nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+    if (chance == 0) nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL); /* sleeps: to delay */
     else if (chance < 64) sched_yield();
     else if (chance < 256)
         for (unsigned i = below(&state, 300); i; i--) il__pause();
