@@ -12,6 +12,7 @@ SOURCES = find include src tool examples tests bench -name '*.[ch]'
 # Neither gcc's TSan nor clang's of this age can live with a kernel that scatters memory widely.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 ASAN = -Db_sanitize=address,undefined -Db_lundef=false
+STRESS = cancel map mixed scopes steal sync threads
 TSAN = -Db_sanitize=thread -Db_lundef=false
 
 # $(call build,FOLDER,MESON OPTIONS,ENVIRONMENT): set it up once, then build what has changed.
@@ -45,15 +46,26 @@ check-valgrind: ready-check ## only Valgrind, unit tests and examples (slow, not
 	$(call build,$(BUILD))
 	@meson test -C $(BUILD) --print-errorlogs --setup valgrind $(TEST)
 
+check-helgrind: ready-check ## only Helgrind: the primitives, and il_thread, between threads
+	$(call build,build-helgrind,-Dhelgrind=true)
+	@for only in '*(threads)' '*(threads, fuzzed)'; do \
+		IL_ONLY="$$only" meson test -C build-helgrind --print-errorlogs --setup helgrind sync thread || exit; \
+	done
+
 check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
 	@scripts/check-models
 
 check-mutations: ready-check ## plant faults in a copy of the sources: do the tests find each? (for the night)
 	@scripts/check-mutations
 
-check-aarch64: ready-aarch64 ## the examples, built for AArch64 and run under qemu
+check-nightly: ready ## a million uses of each primitive, the schedule fuzzed (some minutes)
+	$(call build,$(BUILD))
+	@ninja -C $(BUILD) $(STRESS:%=tests/stress_%) | tail -n 1
+	@scripts/check-schedules --build $(BUILD)
+
+check-aarch64: ready-aarch64 ## unit tests, examples and some stress, built for AArch64, under qemu
 	$(call build,build-aarch64,--cross-file scripts/aarch64.ini)
-	@meson test -C build-aarch64 --print-errorlogs --suite examples -t 10
+	@meson test -C build-aarch64 --print-errorlogs --setup qemu $(TEST)
 
 bench: ready-bench ## measure, each figure beside a yardstick
 	$(call build,$(BUILD))
@@ -74,7 +86,7 @@ format: ready-check ## let clang-format rewrite the sources
 	@$(SOURCES) -print0 | xargs -0 clang-format -i
 
 clean: ## remove the build folders
-	rm -rf build build-asan build-tsan build-clang build-aarch64 build-mutations
+	rm -rf build build-asan build-tsan build-clang build-aarch64 build-helgrind build-mutations
 
 ready:
 	@scripts/setup
@@ -86,7 +98,8 @@ ready-bench:
 	@scripts/setup --bench
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run test check check-asan check-tsan check-valgrind check-models check-mutations \
-	check-aarch64 bench install lint format clean help ready ready-check ready-aarch64 ready-bench
+.PHONY: all run test check check-asan check-tsan check-valgrind check-helgrind check-models \
+	check-mutations check-nightly check-aarch64 bench install lint format clean help \
+	ready ready-check ready-aarch64 ready-bench

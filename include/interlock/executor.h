@@ -18,6 +18,14 @@
  *
  * Waiting inside a task is always allowed: the task parks, and its worker goes on with others. A
  * pool of one worker runs tasks that wait for tasks that wait for tasks, to any depth.
+ *
+ * The process may end at any moment, by whomever, whatever a pool is doing; handlers of atexit() may
+ * still use it. Under ASan what its parked tasks hold is then no leak.
+ *
+ * The child of a fork() has no workers. There a pool of the parent's refuses tasks (-ESHUTDOWN), its
+ * unfinished futures and scopes fail with -EPIPE, and it may be freed; new pools work, and so does
+ * whatever else no other thread was using when the process forked. A task may fork, but in the child
+ * it must not return: there it ends by exec, exit or _exit.
  */
 
 #include <interlock/api.h>

@@ -50,4 +50,16 @@ void AnnotateBenignRaceSized(const char *file, int line, const volatile void *ad
 #define il__tsan_in_turn(address, size) ((void)(address))
 #endif
 
+/* Memory in which the search for leaks at exit is to look as well: the stacks of fibers, which may
+ * be parked then. */
+#if IL_ASAN
+void __lsan_register_root_region(const void *memory, size_t size);
+void __lsan_unregister_root_region(const void *memory, size_t size);
+#define il__asan_root(memory, size) __lsan_register_root_region((memory), (size))
+#define il__asan_unroot(memory, size) __lsan_unregister_root_region((memory), (size))
+#else
+#define il__asan_root(memory, size) ((void)(memory), (void)(size))
+#define il__asan_unroot(memory, size) ((void)(memory), (void)(size))
+#endif
+
 #endif

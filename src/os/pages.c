@@ -38,11 +38,20 @@ void il__pages_unmap(void *pages, size_t size)
     munmap(pages, size);
 }
 
+/* Advice that an emulator accepts without looking at it is no guard: QEMU takes any. */
+static bool advised_to_guard(void *pages, size_t size)
+{
+    enum { NO_SUCH_ADVICE = 0x7fffff };
+    static int looks; /* atomic; 0: not known yet, 1: whoever is advised looks, -1: it does not */
+    if (!il__load(&looks)) il__store(&looks, madvise(pages, size, NO_SUCH_ADVICE) ? 1 : -1);
+    return il__load(&looks) > 0 && !madvise(pages, size, MADV_GUARD_INSTALL);
+}
+
 bool il__pages_guard(void *pages, size_t size)
 {
     int saved = errno;
-    bool guarded = !il__refused() &&
-                   (!madvise(pages, size, MADV_GUARD_INSTALL) || !mprotect(pages, size, PROT_NONE));
+    bool guarded =
+        !il__refused() && (advised_to_guard(pages, size) || !mprotect(pages, size, PROT_NONE));
     errno = saved;
     return guarded;
 }

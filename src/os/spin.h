@@ -32,7 +32,7 @@ static inline void il__pause(void)
 
 static inline bool il__spin_try(il__spin *spin)
 {
-    return !il__load(&spin->held) && !__atomic_exchange_n(&spin->held, 1, __ATOMIC_ACQUIRE);
+    return !il__load(&spin->held) && !il__swap_acquire(&spin->held, 1);
 }
 
 static inline void il__spin_lock(il__spin *spin)

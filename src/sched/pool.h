@@ -41,6 +41,7 @@ struct il__worker {
     uint64_t random;
     il__fiber *stacks; /* free, linked by job.next */
     unsigned stack_count;
+    void *signal_stack; /* of overflow.c */
     il__context native; /* the thread's own stack */
     pthread_t thread;
     bool joinable;
@@ -174,6 +175,9 @@ void il__fork_leave(il_fork *fork, void *agent);
 void il__overflow_watch(void);
 void *il__overflow_stack_new(void);
 void il__overflow_stack_free(void *memory);
+
+/* orphan.c: we are in the child of a fork, without the pool's workers. */
+void il__pool_orphan(il__pool *pool);
 
 /* pools.c is the list of pools, for il_fiber_list. */
 void il__pools_add(il__pool *pool);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of pools, and through it all fibers. */
+/*
+ * The list of pools, and through it all fibers.
+ *
+ * In the child of a fork there are no workers, so there its pools are orphans, and off the list. The
+ * fork happens with the locks held that the child needs.
+ */
 
 #include <interlock/self.h>
 
@@ -9,8 +14,34 @@
 static il__spin lock;
 static il__pool *pools; /* guarded by lock */
 
+static void before_fork(void)
+{
+    il__spin_lock(&lock);
+    il__spin_lock(&il__in_place()->cancel.lock);
+}
+
+static void after_fork(void)
+{
+    il__spin_unlock(&il__in_place()->cancel.lock);
+    il__spin_unlock(&lock);
+}
+
+static void after_fork_in_child(void)
+{
+    for (il__pool *pool = pools; pool; pool = pool->next_pool) il__pool_orphan(pool);
+    pools = NULL;
+    after_fork();
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
 void il__pools_add(il__pool *pool)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     il__spin_lock(&lock);
     pool->next_pool = pools;
     pools = pool;

@@ -105,6 +105,7 @@ static il__fiber *cut(il__stacks *stacks)
 #ifdef IL_VALGRIND
     (void)VALGRIND_STACK_REGISTER(fiber->context.low, (char *)fiber);
 #endif
+    il__asan_root(fiber->context.low, fiber->context.size);
     return fiber;
 }
 
@@ -206,8 +207,12 @@ void il__stacks_destroy(il__stacks *stacks)
     while (stacks->slabs) {
         il__slab *slab = stacks->slabs;
         stacks->slabs = slab->next;
-        for (size_t i = 0; i < slab->used; i++)
-            il__context_drop(&fiber_at(stacks, slab, i)->context);
+        for (size_t i = 0; i < slab->used; i++) {
+            il__fiber *fiber = fiber_at(stacks, slab, i);
+            il__context_drop(&fiber->context);
+            il__asan_unroot(low_end(stacks, slab, i),
+                            (size_t)((char *)fiber - low_end(stacks, slab, i)));
+        }
         il__pages_unmap(slab->memory, slab->count * stacks->stack_size);
         il__free(slab);
     }

@@ -37,6 +37,7 @@ struct thread {
     uint64_t parent;
     il__cancel cancel;
     il__gate done;
+    unsigned forks; /* il__forks at the start */
     il_error error; /* if status < 0; a copy, since nobody frees what the object would own */
     char words[160], own_name[48];
 };
@@ -165,8 +166,16 @@ static void end_threads(void)
     il__thread_agents_visit(report, NULL);
 }
 
+/* The daemons of the parent are not here, unless one of them forked. */
+static void after_fork_in_child(void)
+{
+    struct thread *self = il__thread_agent_here()->handle;
+    daemons = (il__gate){ .word = self && self->daemon ? ONE : 0 };
+}
+
 static void register_end(void)
 {
+    pthread_atfork(NULL, NULL, after_fork_in_child);
     atexit(end_threads);
 }
 
@@ -188,6 +197,7 @@ int il_thread_start(il_thread *handle, il_fn *fn, void *in, void *out, const il_
         .out = out,
         .name = il__copy_string(opts->name ? opts->name : "thread"),
         .parent = il__agent_id(il__self()),
+        .forks = il__forks,
     };
     il__cancel_init(&made->cancel, NULL, 0);
     int status = made->name ? 0 : -ENOMEM;
@@ -215,6 +225,8 @@ int il_thread_join(il_thread *handle, il_time until)
     if (il__load_acquire(&joined->state) == IL_NEW)
         return il_fail(-EINVAL, "the thread was never started");
     if (il_thread_self() == handle) return il_fail(-EDEADLK, "a thread cannot join itself");
+    if (joined->forks != il__forks && !(il__load_acquire(&joined->done.word) & DONE))
+        return il_fail(-EPIPE, "the thread stayed in the process that forked this one");
 
     uint64_t word = il__gate_lock(&joined->done);
     int status = 0;
@@ -222,7 +234,8 @@ int il_thread_join(il_thread *handle, il_time until)
     else status = il__gate_wait(&joined->done, word, "thread", handle, 0, IL__CANCELS, until);
     if (status) return status;
 
-    if (!il__swap(&joined->joined, true)) pthread_join(joined->pthread, NULL);
+    if (!il__swap(&joined->joined, true) && joined->forks == il__forks)
+        pthread_join(joined->pthread, NULL);
     if (joined->status < 0)
         il__agent_note(il__self(), error_again(&joined->error, "%s", joined->words));
     return joined->status;

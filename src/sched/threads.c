@@ -136,10 +136,11 @@ static void *work(void *arg)
     il__thread_agent_rename(name);
     il__store(&worker->kernel_id, il__thread_kernel_id());
     il__tsan_in_turn(&errno, sizeof errno);
-    void *signal_stack = il__overflow_stack_new();
+    worker->signal_stack = il__overflow_stack_new();
     il__tsan_hand_over(worker);
-    worker->status = signal_stack ? 0 : -ENOMEM;
-    if (signal_stack && opts->on_worker_start) worker->status = opts->on_worker_start(opts->arg);
+    worker->status = worker->signal_stack ? 0 : -ENOMEM;
+    if (worker->signal_stack && opts->on_worker_start)
+        worker->status = opts->on_worker_start(opts->arg);
     bool able = !worker->status;
     il__store_release(&worker->ready, 1); /* pairs with the acquire in start_worker */
     il__futex_wake(&worker->ready, 1);
@@ -152,7 +153,7 @@ static void *work(void *arg)
         il__task_cache_close();
         if (opts->on_worker_end) opts->on_worker_end(opts->arg);
     }
-    il__overflow_stack_free(signal_stack);
+    il__overflow_stack_free(worker->signal_stack);
     return NULL;
 }
 

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "task/executor.h"
 #include "task/scope.h"
+#include "wait/thread_agent.h"
 #include "wait/choice.h"
 
 #define DONE (UINT64_C(1) << IL__GATE_SHIFT)
@@ -32,7 +33,7 @@ il_future *il__future_new(size_t out_size, size_t in_size)
     if (room < out_size || room > SIZE_MAX - sizeof(il_future)) return NULL;
     il_future *future = il__alloc(sizeof *future + room);
     if (!future) return NULL;
-    *future = (il_future){ .refs = 1, .out_size = out_size };
+    *future = (il_future){ .refs = 1, .forks = il__forks, .out_size = out_size };
     memset(future->bytes, 0, out_size);
     return future;
 }
@@ -108,9 +109,16 @@ bool il_future_done(il_future *future)
     return is_done(future);
 }
 
+bool il__future_orphaned(const il_future *future)
+{
+    return future->forks != il__forks && future->task.executor && !is_done(future);
+}
+
 int il__future_wait(il_future *future, il_time until)
 {
     if (is_done(future)) return 0;
+    if (il__unlikely(il__future_orphaned(future)))
+        return il_fail(-EPIPE, "the task stayed in the process that forked this one");
     uint64_t word = il__gate_lock(&future->gate);
     if (!(word & DONE))
         return il__gate_wait(&future->gate, word, "future", future, 0, IL__CANCELS, until);

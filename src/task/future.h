@@ -20,6 +20,7 @@ struct il_future {
     int state;        /* atomic il__future_state: decides who completes it */
     int status;       /* set before done */
     bool observed;    /* atomic: somebody looked at the outcome */
+    unsigned forks;   /* il__forks when it was made */
     il__error *error; /* set before done */
     il__callback *first_callback, *last_callback;
     il_future *source;      /* of a chain: the future it follows, with a reference; or NULL */
@@ -39,7 +40,10 @@ bool il__future_begin(il_future *future);
  * it. */
 void il__future_complete(il_future *future, int status, il__error *error);
 
-/* Wait until it is done: 0, -EAGAIN, -ETIMEDOUT, -ECANCELED. */
+/* Not done, and it will not be: its task stayed in the process that forked this one. */
+bool il__future_orphaned(const il_future *future);
+
+/* Wait until it is done: 0, -EAGAIN, -ETIMEDOUT, -ECANCELED, -EPIPE (orphaned). */
 int il__future_wait(il_future *future, il_time until);
 
 void il__future_unref(il_future *future);

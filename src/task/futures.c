@@ -44,6 +44,9 @@ static int wait_for_one(il_future **futures, size_t count, size_t left, il__wait
     il__agent *self = il__self();
     int status = 0;
     if (until == IL_NOW) return -EAGAIN;
+    for (size_t i = 0; i < count; i++)
+        if (futures[i] && il__unlikely(il__future_orphaned(futures[i])))
+            return il__future_wait(futures[i], until);
 
     il__wait_begin(self, "futures", futures, IL__CANCELS);
     for (size_t i = 0; i < count; i++) {

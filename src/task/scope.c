@@ -18,6 +18,7 @@
 #include "task/executor.h"
 #include "task/future.h"
 #include "wait/choice.h"
+#include "wait/thread_agent.h"
 
 enum { ONE = 1 << IL__GATE_SHIFT };
 
@@ -122,6 +123,7 @@ int il_scope_open(const il_scope_opts *opts, il_scope **out_scope)
                     : outer        ? outer->executor
                                    : self->executor,
         .name = opts->name,
+        .forks = il__forks,
     };
     if (self->cancel) il__cancel_enter(self->cancel, self);
     il__cancel_init(&scope->cancel, self->cancel, opts->deadline);
@@ -167,9 +169,21 @@ static void check_opener(il_scope *scope, const char *call)
                   (void *)scope);
 }
 
+/* Opened in the process that forked this one: its children stayed there, and perhaps a lock. */
+static int join_orphan(il_scope *scope)
+{
+    uint64_t word = (il__load(&scope->gate.word) & ~IL__GATE_BITS) + scope->started * ONE;
+    scope->gate = (il__gate){ 0 };
+    scope->started = 0;
+    if (!has_children(word)) return 0;
+    scope->status = -EPIPE;
+    return il_fail(-EPIPE, "the tasks stayed in the process that forked this one");
+}
+
 /* Wait for the children. The scope's own deadline does not end the wait: it cancels the children. */
 static int join(il_scope *scope, il_time until)
 {
+    if (il__unlikely(scope->forks != il__forks)) return join_orphan(scope);
     for (;;) {
         uint64_t word = il__gate_lock(&scope->gate) + scope->started * ONE;
         scope->started = 0;

@@ -31,6 +31,7 @@ struct il_scope {
     il__cancel *outer_cancel;
     il_executor *executor; /* NULL: in place */
     const char *name;
+    unsigned forks; /* il__forks at the time */
 };
 
 /* One child more, one less. After the last leave the scope may be gone. */

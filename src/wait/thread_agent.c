@@ -28,6 +28,7 @@ static il__list list;
 static pthread_key_t key;
 static bool has_key;
 static __thread il__thread_agent own;
+unsigned il__forks; /* written in a child of one thread */
 
 /* Used by il__self of agent.h through asm, which no optimiser sees: hence `used`. */
 __attribute__((used, visibility("hidden"))) __thread il__agent *il__me;
@@ -120,9 +121,30 @@ static void end(void *thread)
     agent->pthread = 0;
 }
 
+static void before_fork(void)
+{
+    il__spin_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    il__spin_unlock(&lock);
+}
+
+/* Of all threads only the one that forked is here. The memory of the others is free for new ones. */
+static void after_fork_in_child(void)
+{
+    il__forks++;
+    list = (il__list){ 0 };
+    if (il__linked(&own.link)) il__list_append(&list, &own.link);
+    own.kernel_id = il__thread_kernel_id();
+    il__spin_unlock(&lock);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     has_key = !pthread_key_create(&key, end);
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
     il__agent_adopt(); /* main: the first in the list */
     snprintf(own.name, sizeof own.name, "main");
 }

@@ -36,6 +36,10 @@ void il__thread_agent_describe_locked(il__thread_agent *thread, il_info *out_inf
 /* Its il_thread is about to end, and may then be gone: `handle` is NULL from now on. */
 void il__thread_agent_disown(il__thread_agent *thread);
 
+/* How many forks lie between the first process of this program and this one. What was begun by
+ * another thread in another process will not end here. */
+extern unsigned il__forks;
+
 /* Call visit(thread, arg) for each that lives, the list locked: it may not wait. */
 void il__thread_agents_visit(void (*visit)(il__thread_agent *, void *arg), void *arg);
 

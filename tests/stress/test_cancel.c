@@ -123,6 +123,7 @@ static void storm_on(unsigned workers)
         il_mutex_unlock(&storm.mutex);
         assert_int_equal(il__gate_count(&storm.sem.gate), 0);
         assert_int_equal(il__gate_count(&storm.event.gate), 0);
+        count_uses(TASKS);
     }
     il_executor_free(pool);
 }
@@ -162,6 +163,7 @@ static void a_crowd_is_cancelled_while_it_is_woken(void **state)
         int status = il_scope_close(scope);
         assert_int_equal(status, -ECANCELED);
         assert_true(storm.passed <= (int)crowd);
+        count_uses(crowd);
         assert_int_equal(il__gate_count(&storm.event.gate), 0);
     }
     il_executor_free(pool);
@@ -218,6 +220,7 @@ static void promises_are_completed_once_whatever_races(void **state)
         }
         assert_int_equal(wins, done - cancelled);
         assert_int_equal(callbacks, done);
+        count_uses(TASKS);
     }
 }
 
@@ -229,5 +232,5 @@ int main(void)
         BOTH(a_crowd_is_cancelled_while_it_is_woken),
         BOTH(promises_are_completed_once_whatever_races),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN(tests);
 }

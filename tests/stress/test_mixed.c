@@ -159,6 +159,7 @@ static void everybody_together(void **state)
     assert_int_equal(world.put, world.taken);
     assert_int_equal(world.count, 0);
     assert_int_equal(world.wrong, 0);
+    count_uses(4 * EACH * rounds);
     assert_int_equal(il_sem_value(&world.seats), 3);
     il_executor_free(world.pools[0]);
     il_executor_free(world.pools[1]);
@@ -198,6 +199,7 @@ static void a_wake_up_to_and_fro_is_never_lost(void **state)
         }
         assert_int_equal(il_scope_close(scope), 0);
         assert_int_equal(status, 0);
+        count_uses(rally.strokes);
         il_executor_free(pool);
     }
 }
@@ -213,6 +215,7 @@ static void a_sleeping_pool_is_woken_for_each_task(void **state)
             il_future *future = submit_pointer(pool, count, &ran);
             assert_int_equal(status_of(future), 0);
             assert_int_equal(ran, 1);
+            count_uses(1);
             for (unsigned k = below(&random, 300); k; k--) il__pause();
         }
         il_executor_free(pool);
@@ -242,5 +245,5 @@ int main(void)
         BOTH(a_sleeping_pool_is_woken_for_each_task),
         BOTH(close_is_never_missed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN(tests);
 }

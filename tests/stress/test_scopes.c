@@ -99,6 +99,7 @@ static void grow_trees(unsigned workers)
         int status = branch(&root);
         assert_true(status == 0 || status == -EIO || status == -ECANCELED || status == -ETIMEDOUT);
         assert_int_equal(tree.begun, tree.ended);
+        count_uses(tree.begun);
         assert_int_equal(tree.alive_after_close, 0);
         assert_int_equal(tree.swallowed, 0);
         assert_int_equal(tree.spurious, 0);
@@ -138,6 +139,7 @@ static int plant(void *in, void *out)
         int alive = 0;
         struct node root = { &tree, draw(&self->random), 3, &alive };
         branch(&root);
+        count_uses(tree.begun);
         self->wrong +=
             tree.begun != tree.ended || tree.alive_after_close || tree.swallowed || tree.spurious;
     }
@@ -188,5 +190,5 @@ int main(void)
         BOTH(trees_of_several_threads_share_a_pool),
         BOTH(pools_come_and_go),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN(tests);
 }

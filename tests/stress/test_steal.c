@@ -32,6 +32,7 @@ static void fib_on(unsigned workers)
         for (int i = 0; i < 3; i++) {
             assert_int_equal(il_future_get(futures[i], LATE, &result), 0);
             assert_int_equal(result, n == 14 ? 377 : 2584);
+            count_uses(result);
             il_future_free(futures[i]);
         }
     }
@@ -152,6 +153,7 @@ static void irregular_on(unsigned workers)
         for (int i = 0; i < TREES; i++) {
             assert_int_equal(il_future_get(futures[i], LATE, &sum), 0);
             assert_int_equal(sum, sizes[i]);
+            count_uses(sizes[i]);
             il_future_free(futures[i]);
         }
     }
@@ -173,5 +175,5 @@ int main(void)
         BOTH(fib_is_right_on_two_to_eight_workers),
         BOTH(irregular_trees_are_right_on_one_to_eight_workers),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN(tests);
 }

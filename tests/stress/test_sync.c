@@ -2,13 +2,10 @@
 /*
  * Stress of the synchronisation primitives: threads and fibers, each taking random steps with
  * random deadlines while another cancels their waits at random, and invariants that must hold when
- * all are done. A lost wake-up shows as a run that does not end.
- *
- *     IL_SEED=N      the random numbers (printed; the schedule is the machine's own)
- *     IL_STRESS=N    steps of each member in each run
+ * all are done. A lost wake-up shows as a run that does not end. IL_STRESS: steps of each member.
  */
 
-#include "../unit/check.h"
+#include "chaos.h"
 
 #include <interlock/barrier.h>
 #include <interlock/cond.h>
@@ -20,12 +17,7 @@
 #include <interlock/rwlock.h>
 #include <interlock/sem.h>
 
-#include "os/spin.h"
-
 enum { MEMBERS = 8 };
-
-static uint64_t seed;
-static long steps = 1000;
 
 /* --- Members --------------------------------------------------------------------------------- */
 
@@ -33,16 +25,27 @@ struct member {
     struct arena *arena;
     uint64_t random;
     int index;
+    long step; /* how many it has taken */
     long done; /* steps that did what they were meant to; plain */
     il__spin lock;
     il__cancel *cancellable; /* the node of its wait, or NULL; guarded by lock */
 };
 
+/* What can be used up: there is a new one for each step, which all members come to. */
+struct round {
+    il_latch latch;
+    il_event event;
+    il_once once;
+    int came, inside, succeeded; /* atomic */
+    long runs;                   /* plain; guarded by once */
+};
+
 /* What they do it to. One of each, and what it guards. */
 struct arena {
     struct member members[MEMBERS];
-    int left;  /* atomic: members that are not done */
-    int wrong; /* atomic: line of a broken invariant */
+    struct round *rounds; /* or NULL */
+    int left;             /* atomic: members that are not done */
+    int wrong;            /* atomic: line of a broken invariant */
     void (*step)(struct member *);
 
     il_mutex mutex;
@@ -53,12 +56,11 @@ struct arena {
     il_event event;
     il_barrier barrier;
     il_once once;
-    long a, b;     /* plain; guarded by whatever the run is about */
-    int inside;    /* atomic */
-    long met;      /* plain; counted by the action of the barrier */
-    long serial;   /* atomic */
-    int once_done; /* atomic */
-    void *box;     /* atomic: somebody waits for this to be opened */
+    long a, b;   /* plain; guarded by whatever the run is about */
+    int inside;  /* atomic */
+    long met;    /* plain; counted by the action of the barrier */
+    long serial; /* atomic */
+    void *box;   /* atomic: somebody waits for this to be opened */
 };
 
 static uint64_t next_random(struct member *member)
@@ -126,7 +128,7 @@ static int take_steps(void *in, void *out)
 {
     (void)out;
     struct member *member = in;
-    for (long i = 0; i < steps; i++) {
+    for (; member->step < rounds; member->step++) {
         if (one_in(member, 2)) step_cancellable(member);
         else member->arena->step(member);
         if (one_in(member, 3)) dawdle(member);
@@ -164,7 +166,17 @@ static void run(void **state, struct arena *arena, void (*step)(struct member *)
     crew_add(&crew, cancel_at_random, arena);
     for (int i = 0; i < MEMBERS; i++) crew_add(&crew, take_steps, &arena->members[i]);
     assert_int_equal(crew_join(&crew), 0);
+    count_uses(rounds * MEMBERS);
     if (arena->wrong) fail_msg("line %d, IL_SEED=%llu", arena->wrong, (unsigned long long)seed);
+}
+
+/* To be freed. */
+static struct round *new_rounds(void)
+{
+    struct round *made = calloc((size_t)rounds, sizeof *made);
+    assert_non_null(made);
+    for (long i = 0; i < rounds; i++) made[i].latch.count = MEMBERS;
+    return made;
 }
 
 static long all_done(struct arena *arena)
@@ -183,7 +195,7 @@ static void be_alone(struct member *member)
     HOLDS(il__add(&arena->inside, 1) == 0);
     HOLDS(arena->a == arena->b);
     arena->a++;
-    if (one_in(member, 8)) dawdle(member);
+    if (one_in(member, 3)) dawdle(member);
     arena->b++;
     il__sub(&arena->inside, 1);
     member->done++;
@@ -350,7 +362,7 @@ static void condition_loses_no_notify(void **state)
     struct arena arena = { 0 };
     run(state, &arena, put_or_take);
     assert_int_equal(arena.a, 0);
-    assert_int_equal(all_done(&arena), MEMBERS * steps);
+    assert_int_equal(all_done(&arena), MEMBERS * rounds);
     assert_int_equal(arena.mutex.gate.word, 0);
     assert_int_equal(arena.more.gate.word, 0);
     assert_int_equal(arena.less.gate.word, 0);
@@ -392,32 +404,108 @@ static void barrier_lets_all_through_or_none(void **state)
 
 /* --- Once -------------------------------------------------------------------------------------- */
 
+/* One for every four steps. */
+static struct round *once_round(struct member *member)
+{
+    return &member->arena->rounds[member->step / 4];
+}
+
 static int succeed_sometimes(void *arg)
 {
     struct member *member = arg;
-    struct arena *arena = member->arena;
-    HOLDS(!il__load(&arena->once_done));
-    be_alone(member);
-    if (!one_in(member, 64)) return -EIO;
-    il__store(&arena->once_done, 1);
+    struct round *round = once_round(member);
+    HOLDS(!il__load(&round->succeeded));
+    HOLDS(il__add(&round->inside, 1) == 0);
+    round->runs++;
+    if (one_in(member, 3)) dawdle(member);
+    il__sub(&round->inside, 1);
+    member->done++;
+    if (!one_in(member, 12)) return -EIO;
+    il__store(&round->succeeded, 1);
     return 0;
 }
 
 static void run_once(struct member *member)
 {
-    struct arena *arena = member->arena;
-    int status = il_once_run_until(&arena->once, succeed_sometimes, member, some_deadline(member));
-    if (!status) HOLDS(il__load(&arena->once_done));
+    struct round *round = once_round(member);
+    int status = il_once_run_until(&round->once, succeed_sometimes, member, some_deadline(member));
+    if (!status) HOLDS(il__load(&round->succeeded));
     else HOLDS(gave_up(status) || status == -EIO);
 }
 
 static void once_succeeds_once_and_one_runs_at_a_time(void **state)
 {
-    struct arena arena = { 0 };
+    struct arena arena = { .rounds = new_rounds() };
+    long runs = 0;
     run(state, &arena, run_once);
-    assert_int_equal(arena.a, all_done(&arena));
-    assert_int_equal(il_once_done(&arena.once), arena.once_done);
-    assert_int_equal(il__gate_count(&arena.once.gate), 0);
+    for (long i = 0; i < rounds; i++) {
+        struct round *round = &arena.rounds[i];
+        runs += round->runs;
+        assert_int_equal(il_once_done(&round->once), round->succeeded);
+        assert_int_equal(il__gate_count(&round->once.gate), 0);
+    }
+    assert_int_equal(runs, all_done(&arena));
+    free(arena.rounds);
+}
+
+/* --- Latch, event: who waits for ever is let through --------------------------------------------- */
+
+static void come_to_latch(struct member *member)
+{
+    struct round *round = &member->arena->rounds[member->step];
+    int status = 0;
+    il__add(&round->came, 1);
+    il_latch_count_down(&round->latch, 1);
+    if (one_in(member, 2)) il_latch_wait(&round->latch);
+    else status = il_latch_wait_until(&round->latch, some_deadline(member));
+    if (status) HOLDS(gave_up(status));
+    else HOLDS(il__load(&round->came) == MEMBERS);
+    member->done += !status;
+}
+
+static void latch_lets_through_when_all_have_come(void **state)
+{
+    struct arena arena = { .rounds = new_rounds() };
+    run(state, &arena, come_to_latch);
+    assert_true(all_done(&arena) > 0);
+    for (long i = 0; i < rounds; i++) {
+        assert_true(il_latch_open(&arena.rounds[i].latch));
+        assert_int_equal(il__gate_count(&arena.rounds[i].latch.gate), 0);
+    }
+    free(arena.rounds);
+}
+
+/* One of them sets it; a second time, if it took it back at once, for those who missed it. */
+static void come_to_event(struct member *member)
+{
+    struct round *round = &member->arena->rounds[member->step];
+    int status = 0;
+    if (member->step % MEMBERS == member->index) {
+        il__store(&round->came, 1);
+        il_event_set(&round->event);
+        if (one_in(member, 2)) return;
+        il_event_clear(&round->event);
+        if (one_in(member, 2)) dawdle(member);
+        il_event_set(&round->event);
+        return;
+    }
+    if (one_in(member, 2)) il_event_wait(&round->event);
+    else status = il_event_wait_until(&round->event, some_deadline(member));
+    if (status) HOLDS(gave_up(status));
+    else HOLDS(il__load(&round->came));
+    member->done += !status;
+}
+
+static void event_lets_all_through(void **state)
+{
+    struct arena arena = { .rounds = new_rounds() };
+    run(state, &arena, come_to_event);
+    assert_true(all_done(&arena) > 0);
+    for (long i = 0; i < rounds; i++) {
+        assert_true(il_event_is_set(&arena.rounds[i].event));
+        assert_int_equal(il__gate_count(&arena.rounds[i].event.gate), 0);
+    }
+    free(arena.rounds);
 }
 
 /* --- Things on the stack of the one who waits --------------------------------------------------- */
@@ -482,34 +570,27 @@ static void waiter_may_forget_what_it_waited_for(void **state)
 {
     struct arena arena = { 0 };
     run(state, &arena, swap_box);
-    assert_int_equal(all_done(&arena), MEMBERS * steps);
+    assert_int_equal(all_done(&arena), MEMBERS * rounds);
     assert_null(arena.box);
 }
 
 /* --- */
 
-static int announce(void **state)
-{
-    (void)state;
-    const char *word = getenv("IL_SEED");
-    seed = word ? strtoull(word, NULL, 0) : (uint64_t)il_now() ^ (uint64_t)getpid() << 32;
-    if ((word = getenv("IL_STRESS"))) steps = strtol(word, NULL, 0);
-    fprintf(stderr, "IL_SEED=%llu IL_STRESS=%ld\n", (unsigned long long)seed, steps);
-    return 0;
-}
-
 int main(void)
 {
+    read_environment(500);
     const struct CMUnitTest tests[] = {
-        EACH_CREW(mutex_excludes_whatever_befalls_its_waiters),
-        EACH_CREW(rmutex_excludes_whatever_befalls_its_waiters),
-        EACH_CREW(rwlock_keeps_writers_alone),
-        EACH_CREW(semaphore_conserves_its_units),
-        EACH_CREW(automatic_event_is_one_turn),
-        EACH_CREW(condition_loses_no_notify),
-        EACH_CREW(barrier_lets_all_through_or_none),
-        EACH_CREW(once_succeeds_once_and_one_runs_at_a_time),
-        EACH_CREW(waiter_may_forget_what_it_waited_for),
+        EACH_CREW_BOTH(mutex_excludes_whatever_befalls_its_waiters),
+        EACH_CREW_BOTH(rmutex_excludes_whatever_befalls_its_waiters),
+        EACH_CREW_BOTH(rwlock_keeps_writers_alone),
+        EACH_CREW_BOTH(semaphore_conserves_its_units),
+        EACH_CREW_BOTH(automatic_event_is_one_turn),
+        EACH_CREW_BOTH(event_lets_all_through),
+        EACH_CREW_BOTH(condition_loses_no_notify),
+        EACH_CREW_BOTH(barrier_lets_all_through_or_none),
+        EACH_CREW_BOTH(latch_lets_through_when_all_have_come),
+        EACH_CREW_BOTH(once_succeeds_once_and_one_runs_at_a_time),
+        EACH_CREW_BOTH(waiter_may_forget_what_it_waited_for),
     };
-    return cmocka_run_group_tests(tests, announce, NULL);
+    return RUN(tests);
 }

@@ -19,10 +19,16 @@ static bool on_valgrind(void)
 #endif
 }
 
-/* ThreadSanitizer keeps a shadow for each fiber; Valgrind is slow. */
+/* ThreadSanitizer keeps a shadow for each fiber; Valgrind is slow, and so is the mapping of a guard
+ * each under an emulator. */
+static bool stacks_are_dear(void)
+{
+    return IL_TSAN || on_valgrind() || getenv("IL_RUNNER");
+}
+
 static int depth_of_nest(void)
 {
-    return IL_TSAN || on_valgrind() ? 1000 : 10000;
+    return stacks_are_dear() ? 1000 : 10000;
 }
 
 struct nest {
@@ -106,7 +112,7 @@ static void waiting_with_a_lock_held_that_the_others_want_is_fine(void **state)
 
 static unsigned crowd_size(void)
 {
-    return IL_TSAN || on_valgrind() ? 2000 : IL_ASAN ? 5000 : 50000;
+    return stacks_are_dear() ? 2000 : IL_ASAN ? 5000 : 50000;
 }
 
 struct crowd {
