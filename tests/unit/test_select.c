@@ -712,7 +712,6 @@ static int acquire_two(void *in, void *out)
     return il_sem_acquire_many(in, 2, LATE);
 }
 
-/* A select stands in the queue of a semaphore; when another case is chosen it lets those behind go. */
 static int wait_for_seat_or_leave(void *in, void *out)
 {
     struct contest *contest = ((void **)in)[0];
@@ -723,7 +722,7 @@ static int wait_for_seat_or_leave(void *in, void *out)
     return status ? status : index == 1 ? 0 : -1;
 }
 
-static void a_select_that_leaves_a_queue_lets_those_behind_it_through(void **state)
+static void a_select_keeps_its_turn_in_a_queue_and_none_if_it_chooses_otherwise(void **state)
 {
     struct contest contest = { 0 };
     il_event leave = { 0 };
@@ -822,7 +821,7 @@ int main(void)
         EACH_CREW(two_selects_meet_in_a_rendezvous),
         cmocka_unit_test(one_thing_may_stand_in_many_cases),
         EACH_CREW(a_mutex_is_handed_to_selects_among_others_who_lock_it),
-        EACH_CREW(a_select_that_leaves_a_queue_lets_those_behind_it_through),
+        EACH_CREW(a_select_keeps_its_turn_in_a_queue_and_none_if_it_chooses_otherwise),
         EACH_CREW(a_writer_that_chooses_otherwise_lets_the_readers_behind_it_in),
         cmocka_unit_test(who_selects_is_listed_as_such),
     };
