@@ -319,8 +319,7 @@ static int fork_and_use(bool frees)
         if (line) fprintf(stderr, "line %d\n", line);
         if (frees && !IL_TSAN)
             il_executor_free(world.pools[0]); /* TSan lost its fibers at the fork */
-        /* To LSan all is leaked here that only a thread of the parent's knows. */
-        (IL_ASAN ? _exit : exit)(line ? 96 : CODE);
+        exit(line ? 96 : CODE);
     }
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 97;
@@ -432,8 +431,13 @@ static void ends_with_its_code(const char *body)
     }
 }
 
+/* gcc 12's ASan does not hold the locks of its allocator across a fork: its child may wait for one
+ * that nobody has, in any malloc. */
 static void process_ends(void **state)
 {
+    const char *body = *state;
+    if (IL_ASAN && (strstr(body, "fork_") == body || strstr(body, "return_in_the_child") == body))
+        skip();
     ends_with_its_code(*state);
 }
 

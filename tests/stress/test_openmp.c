@@ -51,7 +51,7 @@ static void a_region_waits_for_itself(void **state)
     il_sem items = { 0 };
     il_executor *pool = pool_of(1);
     long wrong = 0;
-#pragma omp parallel for num_threads(TEAM) schedule(dynamic, 1) reduction(+ : wrong)
+#pragma omp parallel for num_threads(TEAM) schedule(monotonic : dynamic, 1) reduction(+ : wrong)
     for (long i = 0; i < rounds * 20; i++) {
         if (i % 2 == 0) il_sem_release(&items);
         else wrong += il_sem_acquire_until(&items, LATE) != 0;
