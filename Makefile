@@ -45,7 +45,7 @@ check-valgrind: ready-check ## only Valgrind, unit tests and examples (slow, not
 	$(call build,$(BUILD))
 	@meson test -C $(BUILD) --print-errorlogs --setup valgrind $(TEST)
 
-check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
+check-models: ready-check ## the models of parking, deque, sleep and close, in every interleaving
 	@scripts/check-models
 
 check-mutations: ready-check ## plant faults in a copy of the sources: do the tests find each? (for the night)

@@ -286,7 +286,7 @@ static int hand_over(void *in, void *out)
 /* There is always one, never the same for long; who looks task by task may see none. */
 static void close_is_not_fooled_by_tasks_that_hand_over(void **state)
 {
-    il_executor *pool = pool_of(2);
+    il_executor *pool = pool_of(64); /* to look at them all takes a while */
     struct relay relay = { .pool = pool, .left = 4 * rounds };
     int status;
     il_future_free(submit_pointer(pool, hand_over, &relay));
