@@ -32,6 +32,16 @@ static inline void il__fence_light(void)
 
 void il__fence_heavy(void);
 
+/* For who is neither: pairs with all three. */
+static inline void il__fence_full(void)
+{
+#if IL_TSAN
+    il__fence_light();
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /* Ask the kernel whether it can. Again is fine; called whenever a pool is made. */
 void il__fence_init(void);
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -46,6 +47,11 @@ void il__thread_set_name(const char *name)
 long il__thread_kernel_id(void)
 {
     return syscall(SYS_gettid);
+}
+
+void il__thread_yield(void)
+{
+    sched_yield();
 }
 
 int64_t il__thread_cpu_time(pthread_t thread)

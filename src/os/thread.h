@@ -19,6 +19,9 @@ void il__thread_set_name(const char *name);
 
 long il__thread_kernel_id(void);
 
+/* Let another thread have this CPU, if one wants it. */
+void il__thread_yield(void);
+
 /* CPU time of a thread that lives, nanoseconds; -1: not known. */
 int64_t il__thread_cpu_time(pthread_t thread);
 

@@ -18,7 +18,7 @@
 #include "sched/pool.h"
 
 /* Every so many switches a worker looks beyond its own queue, however full that is. */
-enum { FAIRNESS = 64, STACK_CACHE = 32, PATIENCE = 256 };
+enum { FAIRNESS = 64, STACK_CACHE = 32, PATIENCE = 1024 };
 
 static void loop(void *arg);
 
@@ -26,14 +26,15 @@ static void loop(void *arg);
 
 static il__fiber *take_stack(il__worker *worker)
 {
+    if (!worker->stacks)
+        worker->stacks =
+            il__stacks_get(&worker->pool->stacks, STACK_CACHE, &worker->stack_count);
     il__fiber *fiber = worker->stacks;
-    if (fiber) {
-        worker->stacks = (il__fiber *)fiber->job.next;
-        worker->stack_count--;
-        il__prefetch(worker->stacks);
-        return fiber;
-    }
-    return il__stacks_get(&worker->pool->stacks);
+    if (!fiber) return NULL;
+    worker->stacks = (il__fiber *)fiber->job.next;
+    worker->stack_count--;
+    il__prefetch(worker->stacks);
+    return fiber;
 }
 
 static void put_stack(il__worker *worker, il__fiber *fiber)
@@ -98,7 +99,7 @@ static void switch_to(il__worker *worker, il__fiber *from, il__fiber *to, il__af
 {
     worker->previous = from;
     worker->after = after;
-    worker->current = to;
+    il__store(&worker->current, to);
     to->worker = worker;
     il__self_set(&to->agent);
     il__tsan_hand_over(&worker->native); /* received at the end of the thread, and only there */
@@ -168,11 +169,25 @@ void il__fiber_settle(il__agent *agent)
     il__deque_empty_out(&worker->deque, il__fork_leave, agent);
 }
 
-/* Who else could give back what it waits for, if its worker has nothing better to do? */
-static unsigned patience(il__agent *self)
+static bool runs_now(il__pool *pool, const il__agent *agent)
+{
+    for (unsigned i = 0; i < pool->executor.workers; i++) {
+        il__fiber *fiber = il__load(&pool->workers[i].current);
+        if (fiber && &fiber->agent == agent) return true; /* an address, and no more */
+    }
+    return false;
+}
+
+/* An owner that runs on another worker is about to give back, sooner than a switch there and back
+ * would take; whoever else is in the queue here may well want the same lock. One that does not run
+ * needs a worker; ours, if this has nothing else to do. */
+static unsigned patience(il__agent *self, const il__agent *owner)
 {
     il__worker *worker = il__fiber_of(self)->worker;
-    return worker->pool->executor.workers > 1 && il__queue_empty(&worker->queue) ? PATIENCE : 0;
+    il__pool *pool = worker->pool;
+    if (worker->alone) return 0;
+    if (runs_now(pool, owner)) return PATIENCE;
+    return il__queue_empty(&worker->queue) ? PATIENCE / 4 : 0;
 }
 
 const il__agent_ops il__fiber_ops = {
@@ -265,7 +280,7 @@ void il__worker_run(il__worker *worker)
     il__agent *thread = il__self();
     worker->spare = NULL;
     worker->errno_at = &errno;
-    worker->current = first;
+    il__store(&worker->current, first);
     il__context_adopt(&worker->native);
     il__self_set(&first->agent);
     il__context_switch(&worker->native, &first->context, false);

@@ -31,7 +31,7 @@ struct il__worker {
     il__pool *pool;
     unsigned index;
     bool alone;          /* the pool has no other: nobody steals */
-    il__fiber *current;  /* runs */
+    il__fiber *current;  /* runs; atomic, others may look */
     il__fiber *spare;    /* a loop to go on with when `current` parks; set while a task runs */
     il__fiber *previous; /* ran before, and what it wants */
     il__after after;
@@ -59,12 +59,15 @@ struct il__worker {
     long kernel_id;
 };
 
-/* Jobs from outside, or that did not fit into a queue. */
+/* Jobs from outside, or that did not fit into a queue. As long as a cache line: workers look at one
+ * class without disturbing those who fill another. */
 typedef struct il__inbox {
     il__job *first, *last;
+    unsigned queued; /* atomic: how many, a hint to who does not hold the lock */
+    char apart[44];
 } il__inbox;
 
-enum { IL__URGENT, IL__NORMAL, IL__LAZY, IL__CLASSES };
+enum { IL__NORMAL, IL__URGENT, IL__LAZY, IL__CLASSES };
 
 struct il__pool {
     il_executor executor; /* first */
@@ -74,11 +77,12 @@ struct il__pool {
     il__stacks stacks;
     il__pool *next_pool; /* in the list of pools; guarded by its lock */
 
-    _Alignas(64) il__spin inbox_lock; /* guards: */
-    il__inbox inbox[IL__CLASSES];
-    unsigned queued[IL__CLASSES]; /* read without the lock as a hint */
-    uint64_t begun;               /* tasks entered from outside */
+    /* All that entering a task from outside writes to, in one cache line: */
+    _Alignas(64) il__spin inbox_lock; /* guards inbox and begun */
+    uint32_t visitors;                /* atomic: threads from outside that still touch the pool */
+    uint64_t begun;                   /* tasks entered from outside */
     unsigned waiting; /* atomic: those of them that have not started, if there is a queue_limit */
+    il__inbox inbox[IL__CLASSES];
 
     _Alignas(64) il__spin timers_lock; /* guards timers */
     il__heap timers;
@@ -91,7 +95,6 @@ struct il__pool {
     il__worker *keeper;   /* atomic: the sleeper that watches next_timer, or NULL */
     il_time keeper_until; /* atomic: until when it sleeps */
     uint32_t stopping;    /* atomic: workers end */
-    uint32_t visitors;    /* atomic: threads from outside that still touch the pool */
     il__gate quiet;       /* who waits in close */
 };
 
@@ -123,6 +126,13 @@ static inline void il__pool_announce(il__pool *pool)
         il__pool_wake_one(pool);
 }
 
+/* The same by a thread that is no worker of the pool: pairs with pass_on in worker.c, too. */
+static inline void il__pool_announce_from_outside(il__pool *pool)
+{
+    il__fence_full();
+    il__pool_announce(pool);
+}
+
 /* Timers: a fiber's wait ends at `until`. */
 void il__timer_set(il__pool *pool, il__fiber *fiber, il_time until);
 void il__timer_clear(il__pool *pool, il__fiber *fiber);
@@ -137,7 +147,7 @@ il__job *il__worker_next(il__worker *worker);
 il__job *il__worker_next_urgent(il__worker *worker);
 static inline il__job *il__worker_next_own(il__worker *worker)
 {
-    if (il__unlikely(il__load(&worker->pool->queued[IL__URGENT])))
+    if (il__unlikely(il__load(&worker->pool->inbox[IL__URGENT].queued)))
         return il__worker_next_urgent(worker);
     return il__queue_pop(&worker->queue, worker->alone);
 }

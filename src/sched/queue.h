@@ -15,7 +15,7 @@
 
 #include "base/atomic.h"
 
-enum { IL__QUEUE_SIZE = 256 };
+enum { IL__QUEUE_SIZE = 1024 };
 
 typedef struct il__queue {
     _Alignas(64) uint32_t head;

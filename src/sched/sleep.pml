@@ -10,8 +10,8 @@
  * of the program where it matters. Faults to plant, by -D, each of which is found: NO_LAST_LOOK (a
  * worker sleeps without looking once more), LOOK_FIRST (it looks before it says that it sleeps),
  * NO_CHAIN (the last searcher to find something wakes nobody, which leaves jobs to one worker),
- * EARLY_ANNOUNCE (who makes a job visible looks for sleepers before, as a CPU may without the light
- * fence).
+ * NO_LOOK (nor does it when all others sleep, without a look whether there is more), EARLY_ANNOUNCE
+ * (who makes a job visible looks for sleepers before, as a CPU may without the light fence).
  */
 
 #define WORKERS 2
@@ -127,7 +127,11 @@ end:                wake[_pid]
             atomic { searching--; found = searching == 0 };
 #ifndef NO_CHAIN
             if
-            :: found -> announce()
+#ifdef NO_LOOK
+            :: found && sleeping != WORKERS - 1 -> announce()
+#else
+            :: found && !(sleeping == WORKERS - 1 && visible == 0) -> announce()
+#endif
             :: else
             fi
 #endif
@@ -168,4 +172,4 @@ active proctype monitor()
     timeout -> assert(visible == 0 && searching == 0 && ran == made && sleeping == WORKERS)
 }
 
-/* faults: NO_LAST_LOOK LOOK_FIRST NO_CHAIN EARLY_ANNOUNCE. */
+/* faults: NO_LAST_LOOK LOOK_FIRST NO_CHAIN NO_LOOK EARLY_ANNOUNCE. */

@@ -25,7 +25,7 @@ enum {
     KEEP = 1024,
     TRIM = 64
 };
-enum { COLOURS = 16, COLOUR_STEP = 128 };
+enum { COLOURS = 20, COLOUR_STEP = 128 };
 enum { GUARD = 64 * 1024 }; /* addresses only; a frame larger than it could step over it */
 
 struct il__slab {
@@ -128,16 +128,20 @@ static il__fiber *take_free(il__stacks *stacks)
     return fiber;
 }
 
-il__fiber *il__stacks_get(il__stacks *stacks)
+il__fiber *il__stacks_get(il__stacks *stacks, unsigned most, unsigned *out_count)
 {
     if (il__refused()) return NULL;
     il__spin_lock(&stacks->lock);
     il__tsan_receive(stacks);
-    il__fiber *fiber = take_free(stacks);
+    il__fiber *fiber = take_free(stacks), *last = fiber;
+    unsigned count = 1;
+    for (; last && count < most && stacks->free; count++) last = take_free(stacks);
+    if (last) last->job.next = NULL; /* they are linked as they were */
     if (!fiber) fiber = reuse_bare(stacks);
     if (!fiber) fiber = cut(stacks);
     il__tsan_hand_over(stacks);
     il__spin_unlock(&stacks->lock);
+    *out_count = count;
     return fiber;
 }
 

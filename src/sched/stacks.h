@@ -22,8 +22,9 @@ typedef struct il__stacks {
 void il__stacks_init(il__stacks *stacks, size_t stack_size);
 void il__stacks_destroy(il__stacks *stacks);
 
-/* A fiber with a stack that has nothing on it; NULL without memory. */
-il__fiber *il__stacks_get(il__stacks *stacks);
+/* Fibers with a stack that has nothing on it, at least one and at most `most`, linked by job.next;
+ * NULL without memory. */
+il__fiber *il__stacks_get(il__stacks *stacks, unsigned most, unsigned *out_count);
 
 /* Give back a chain of `count` fibers linked by job.next. */
 void il__stacks_put(il__stacks *stacks, il__fiber *first, il__fiber *last, size_t count);

@@ -52,7 +52,7 @@ static int start_from_outside(il__pool *pool, il__task *task)
         il__pool_append_locked(pool, class_of(task), &task->job);
     }
     il__spin_unlock(&pool->inbox_lock);
-    if (!status) il__pool_announce(pool);
+    if (!status) il__pool_announce_from_outside(pool);
     il__sub(&pool->visitors, 1);
     return status;
 }

@@ -15,9 +15,10 @@
 
 #include "base/probe.h"
 #include "os/futex.h"
+#include "os/thread.h"
 #include "sched/pool.h"
 
-enum { FAIRNESS = 64, SEARCHES = 256 /* some 20 microseconds */, BATCH = 32 };
+enum { FAIRNESS = 64, SEARCHES = 256 /* some 20 microseconds */, COURTESY = 32, BATCH = 32 };
 
 /* --- Making jobs runnable -------------------------------------------------------------------- */
 
@@ -28,7 +29,7 @@ void il__pool_append_locked(il__pool *pool, int class, il__job *job)
     if (inbox->last) inbox->last->next = job;
     else inbox->first = job;
     inbox->last = job;
-    il__store(&pool->queued[class], pool->queued[class] + 1);
+    il__store(&inbox->queued, inbox->queued + 1);
 }
 
 void il__pool_append(il__pool *pool, int class, il__job *job)
@@ -39,13 +40,15 @@ void il__pool_append(il__pool *pool, int class, il__job *job)
 }
 
 /* The queue is full: half of it goes to the inbox, where everybody can have it, and the job. */
-static void overflow(il__worker *worker, il__job *job)
+static __attribute__((noinline)) void overflow(il__worker *worker, il__job *job)
 {
     il__pool *pool = worker->pool;
-    il__job *jobs[IL__QUEUE_SIZE / 2];
-    uint32_t count = il__queue_steal(&worker->queue, jobs, IL__QUEUE_SIZE / 2);
+    il__job *jobs[BATCH];
     il__spin_lock(&pool->inbox_lock);
-    for (uint32_t i = 0; i < count; i++) il__pool_append_locked(pool, IL__NORMAL, jobs[i]);
+    for (uint32_t moved = 0, count = 1; count && moved < IL__QUEUE_SIZE / 2; moved += count) {
+        count = il__queue_steal(&worker->queue, jobs, BATCH);
+        for (uint32_t i = 0; i < count; i++) il__pool_append_locked(pool, IL__NORMAL, jobs[i]);
+    }
     il__pool_append_locked(pool, IL__NORMAL, job);
     il__spin_unlock(&pool->inbox_lock);
 }
@@ -66,7 +69,7 @@ void il__pool_ready(il__pool *pool, il__job *job)
     /* From the append on the job may run, end, and be the last before the pool is freed. */
     il__add(&pool->visitors, 1);
     il__pool_append(pool, IL__NORMAL, job);
-    il__pool_announce(pool);
+    il__pool_announce_from_outside(pool);
     il__sub(&pool->visitors, 1);
 }
 
@@ -81,14 +84,14 @@ static il__job *take_first(il__pool *pool, int class)
     inbox->first = job->next;
     if (!inbox->first) inbox->last = NULL;
     il__prefetch(inbox->first);
-    il__store(&pool->queued[class], pool->queued[class] - 1);
+    il__store(&inbox->queued, inbox->queued - 1);
     return job;
 }
 
 /* A worker's fair share of the normal jobs. Locked. */
 static unsigned fair_share(il__pool *pool)
 {
-    unsigned share = pool->queued[IL__NORMAL] / pool->executor.workers;
+    unsigned share = pool->inbox[IL__NORMAL].queued / pool->executor.workers;
     return share < BATCH ? share : BATCH;
 }
 
@@ -106,7 +109,7 @@ static void take_ahead(il__worker *worker, unsigned count)
 static il__job *take_from_inbox(il__worker *worker, int class)
 {
     il__pool *pool = worker->pool;
-    if (!il__load(&pool->queued[class])) return NULL;
+    if (!il__load(&pool->inbox[class].queued)) return NULL;
 
     il__spin_lock(&pool->inbox_lock);
     unsigned share = fair_share(pool);
@@ -121,7 +124,7 @@ static il__job *take_from_inbox(il__worker *worker, int class)
 static void refill(il__worker *worker)
 {
     il__pool *pool = worker->pool;
-    if (!il__load(&pool->queued[IL__NORMAL])) return;
+    if (!il__load(&pool->inbox[IL__NORMAL].queued)) return;
     il__spin_lock(&pool->inbox_lock);
     unsigned share = fair_share(pool);
     take_ahead(worker, share ? share : 1);
@@ -227,12 +230,19 @@ void il__pool_wake_one(il__pool *pool)
     il__futex_wake(&worker->wake, 1);
 }
 
+static bool any_queued(il__pool *pool)
+{
+    bool found = false;
+    for (int i = 0; i < IL__CLASSES; i++) found |= il__load_seq(&pool->inbox[i].queued) != 0;
+    return found;
+}
+
 /* Is anything visible? Asks for what is not. */
 static bool any_work(il__worker *worker)
 {
     il__pool *pool = worker->pool;
-    bool found = il__load(&pool->next_timer) <= il_now() || il__load(&pool->stopping);
-    for (int i = 0; i < IL__CLASSES; i++) found |= il__load(&pool->queued[i]) != 0;
+    bool found = any_queued(pool) || il__load(&pool->stopping);
+    found |= il__load(&pool->next_timer) <= il_now();
     for (unsigned i = 0; i < pool->executor.workers; i++) {
         il__worker *other = &pool->workers[i];
         if (other == worker) continue;
@@ -281,15 +291,28 @@ static void sleep_until_work(il__worker *worker)
     il__store(&worker->wake, 0);
 }
 
-/* Look around for a while. The worker is counted as searching. */
+/* Look around for a while. The worker is counted as searching. Now and then it lets go of the CPU:
+ * the thread that would bring work may have none but this. */
 static il__job *search(il__worker *worker)
 {
-    il__job *job = NULL;
-    for (int i = 0; !job && i < SEARCHES; i++) {
-        job = find(worker);
-        if (!job) il__pause();
+    for (int i = 1; i <= SEARCHES; i++) {
+        il__job *job = find(worker);
+        if (job) return job;
+        if (i % COURTESY) il__pause();
+        else il__thread_yield();
     }
-    return job;
+    return NULL;
+}
+
+/* The last that searched has found something: there may be more, which nobody was woken for because
+ * somebody searched. If all others sleep, nothing but what comes from outside can be news, and who
+ * is outside has fenced: then a look will tell. */
+static void pass_on(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    bool only_one = il__load_seq(&pool->sleeping) == pool->executor.workers - 1;
+    if (only_one && il__queue_empty(&worker->queue) && !any_queued(pool)) return;
+    il__pool_announce(pool);
 }
 
 il__job *il__worker_next(il__worker *worker)
@@ -311,6 +334,6 @@ il__job *il__worker_next(il__worker *worker)
         il__sub(&pool->searching, 1);
         sleep_until_work(worker);
     }
-    if (il__sub(&pool->searching, 1) == 1 && job) il__pool_announce(pool);
+    if (il__sub(&pool->searching, 1) == 1 && job) pass_on(worker);
     return job;
 }

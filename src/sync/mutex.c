@@ -24,6 +24,9 @@
  * the mutex or goes back to the list: both under LOCKED or by compare-and-swap, so an unlock sees
  * either WOKEN, and then the woken one sees the unlock, or not, and then it wakes the next.
  *
+ * Before it parks, a task or thread stays and looks again, if that may help: see spin_take, and
+ * `patience` of the agent's kind. How long between two looks is learned from its last locks.
+ *
  * The clock is read once a call that has to park, and once a failed wake-up. Starting it only at the
  * first failure was tried: then those deep in the queue wait a thousand times as long, since only
  * the first of them is ever woken.
@@ -49,7 +52,8 @@
 enum {
     LAST = 1,           /* waiter.mode: the last of those who are handed the mutex */
     PATIENCE = 1000000, /* nanoseconds */
-    MAX_PAUSES = 64,    /* between two looks */
+    OFTEN = 256,        /* locks */
+    MAX_PAUSES = 1024,  /* before the second look */
 };
 
 static inline uint64_t word_of(il__agent *agent)
@@ -90,17 +94,33 @@ static bool may_spin(void)
     return count > 1;
 }
 
-/* Try, and look again a few times, ever more rarely: each look takes the cache line away from the
- * holder. */
+/* How long to stay away before the second look. Each look takes the cache line away from a holder,
+ * and a lock that goes to and fro at every turn makes both slow. So one who met a holder a short
+ * while ago, counted in locks taken, stays away for longer, up to some ten microseconds; in return
+ * it has many turns in a row when it is back. */
+static unsigned learn(il__agent *self)
+{
+    uint16_t since = self->locks - self->met;
+    self->met = self->locks;
+    if (since >= OFTEN) self->backoff /= 2;
+    else if (self->backoff < MAX_PAUSES) self->backoff = 2 * self->backoff + 1;
+    return self->backoff + 1u;
+}
+
+/* Try, and look again a few times, ever more rarely. */
 static bool spin_take(il_mutex *mutex, il__agent *self, uint64_t woken)
 {
-    unsigned left = self->ops->patience && may_spin() ? self->ops->patience(self) : 0;
-    for (unsigned pauses = 1;; pauses = pauses < MAX_PAUSES ? 2 * pauses : MAX_PAUSES) {
+    bool patient = self->ops->patience && may_spin();
+    unsigned pauses = 0;
+    for (unsigned spent = 0;; spent += pauses) {
         if (try_take(mutex, self, woken)) return true;
-        if (left < pauses || il__load(&mutex->gate.word) & STARVING) return false;
-        left -= pauses;
+        if (!patient || il__load(&mutex->gate.word) & STARVING) return false;
+        if (spent >= self->ops->patience(self, il__mutex_owner(mutex)) + 2 * self->backoff) break;
+        pauses = pauses ? 2 * pauses : learn(self);
         for (unsigned i = 0; i < pauses; i++) il__pause();
     }
+    self->backoff /= 4; /* it was in vain */
+    return false;
 }
 
 /* Without waiting, and yet not fooled by somebody who is busy with the list. */
@@ -170,14 +190,16 @@ static __attribute__((noinline)) int lock_slow(il_mutex *mutex, il__agent *self,
     }
 }
 
-/* The fast path: free, and nobody waits. */
+/* The fast path: it is free. */
 static inline bool take_free(il_mutex *mutex, il__agent *self, const void *place)
 {
-    uint64_t free = 0;
+    uint64_t word = 0;
     /* acquire: pairs with the release in unlock */
-    if (!il__cas(&mutex->gate.word, &free, word_of(self))) return false;
+    while (!il__cas(&mutex->gate.word, &word, word | word_of(self)))
+        if (word & (OWNER | IL__GATE_LOCKED)) return false;
     il__store(&mutex->place, place);
     self->held++;
+    self->locks++;
     return true;
 }
 
@@ -189,6 +211,7 @@ int il__mutex_lock_at(il_mutex *mutex, il__cancels cancels, il_time until, const
     if (status) return status;
     il__store(&mutex->place, place);
     self->held++;
+    self->locks++;
     return 0;
 }
 

@@ -24,6 +24,7 @@ enum {
 };
 
 struct map {
+    il__apply *apply;
     il_fn *fn;
     const char *in;
     char *out;
@@ -95,27 +96,13 @@ static void progress(struct map *map, size_t items)
     il_mutex_unlock(&map->mutex);
 }
 
-/* The innermost loop: `count` items, or up to the first that fails. Returns how many succeeded. Apart
- * from the rest so that all it needs stays in registers across the calls. */
-static __attribute__((noinline)) size_t apply(il_fn *fn, const char *in, size_t in_size, char *out,
-                                              size_t out_size, size_t count, int *out_status)
-{
-    for (size_t left = count; left; left--, in += in_size, out += out_size) {
-        int status = fn((void *)in, out);
-        if (il__likely(status >= 0)) continue;
-        *out_status = status;
-        return count - left;
-    }
-    return count;
-}
-
 /* Call fn for [from, to), looking at nothing else; returns how many ran. */
 static size_t run_stretch(struct map *map, il__cancel *node, size_t from, size_t to)
 {
     size_t out_size = map->out ? map->out_size : 0;
     for (size_t i = from; i < to; i++) {
         int status = 0;
-        i += apply(map->fn, map->in + i * map->in_size, map->in_size,
+        i += map->apply(map->fn, map->in + i * map->in_size, map->in_size,
                    out_size ? map->out + i * out_size : map->out, out_size, to - i, &status);
         if (i == to) break;
         /* The echo of a cancellation is no failure of its own: the item was left out. */
@@ -189,8 +176,8 @@ static int run_all(struct map *map, il_executor *executor)
     return started ? 0 : status; /* one task is enough: it takes every chunk */
 }
 
-int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
-                 size_t out_size, size_t count, const il_map_opts *opts)
+int il__map_with(il__apply *apply, il_executor *executor, il_fn *fn, const void *in, size_t in_size,
+                 void *out, size_t out_size, size_t count, const il_map_opts *opts)
 {
     static const il_map_opts defaults;
     if (!executor || !fn) return -EINVAL;
@@ -198,6 +185,7 @@ int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_siz
     if (!count) return 0;
 
     struct map map = {
+        .apply = apply,
         .fn = fn,
         .in = in,
         .out = out,
@@ -217,4 +205,10 @@ int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_siz
     if (!map.error) return status;
     il__agent_note(il__self(), map.error);
     return map.status;
+}
+
+int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
+                 size_t out_size, size_t count, const il_map_opts *opts)
+{
+    return il__map_with(il__apply_here, executor, fn, in, in_size, out, out_size, count, opts);
 }

@@ -25,12 +25,8 @@ static bool has_children(uint64_t word)
     return word & ~IL__GATE_BITS;
 }
 
-void il__scope_enter(il_scope *scope)
+void il__scope_enter_from_inside(il_scope *scope)
 {
-    if (il__likely(scope->opener == il__self())) {
-        scope->started++;
-        return;
-    }
     for (unsigned round = 0;; round++) {
         uint64_t word = il__load(&scope->gate.word);
         if (!(word & IL__GATE_LOCKED) && il__cas(&scope->gate.word, &word, word + ONE)) return;

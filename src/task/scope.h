@@ -24,7 +24,12 @@ struct il_scope {
 };
 
 /* One child more, one less. After the last leave the scope may be gone. */
-void il__scope_enter(il_scope *scope);
+void il__scope_enter_from_inside(il_scope *scope);
+static inline void il__scope_enter(il_scope *scope)
+{
+    if (il__likely(scope->opener == il__self())) scope->started++;
+    else il__scope_enter_from_inside(scope);
+}
 void il__scope_leave(il_scope *scope);
 
 /* A child of il_go failed: takes the error; the first one cancels the others. */

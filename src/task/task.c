@@ -16,38 +16,13 @@
 #include "task/future.h"
 #include "task/scope.h"
 
-int il__task_init(il__task *task, il_executor *executor, il_scope *scope, il_fn *fn, void *in,
-                  void *out, const il_task_opts *opts)
-{
-    static const il_task_opts defaults;
-    if (!opts) opts = &defaults;
-    if (scope && il__cancel_status(&scope->cancel)) return -ECANCELED;
-
-    task->job = (il__job){ .kind = IL__TASK };
-    task->priority = opts->priority;
-    task->retries = opts->retries;
-    task->fn = fn;
-    task->in = in;
-    task->out = out;
-    task->executor = executor;
-    task->scope = scope;
-    task->future = NULL;
-    task->name = opts->name;
-    task->counted = false;
-    task->parent = il__agent_id(il__self());
-    il__cancel_init(&task->cancel, scope ? &scope->cancel : &executor->cancel, opts->deadline);
-    if (scope) il__scope_enter(scope);
-    return 0;
-}
-
 void il__task_undo(il__task *task)
 {
     if (task->scope) il__scope_leave(task->scope);
 }
 
-void il__frame_enter(il__frame *frame, il__task *task)
+static inline void enter(il__frame *frame, il__agent *self, il__task *task)
 {
-    il__agent *self = il__self();
     /* Forks of the task around this one, which runs in place, are not of this one. */
     if (il__unlikely(self->task != NULL) && self->ops->settle) self->ops->settle(self);
     frame->agent = self;
@@ -58,12 +33,6 @@ void il__frame_enter(il__frame *frame, il__task *task)
     frame->task = self->task;
     frame->name = self->name;
     frame->held = self->held;
-    frame->locals = NULL;
-    if (self->has_locals) {
-        frame->locals = memcpy(frame->locals_space, self->locals, sizeof self->locals);
-        memset(self->locals, 0, sizeof self->locals);
-        self->has_locals = false;
-    }
     self->note = NULL;
     il__store(&self->cancel, &task->cancel);
     self->executor = task->executor;
@@ -73,14 +42,21 @@ void il__frame_enter(il__frame *frame, il__task *task)
     il__store(&self->name, task->name);
 }
 
-void il__frame_leave(il__frame *frame)
+static _Noreturn void left_locked(const il__agent *self, unsigned count)
+{
+    il__fatal("task \"%s\" ended and still holds %u mutexes", self->name ? self->name : "", count);
+}
+
+static _Noreturn void left_open(const il__agent *self)
+{
+    il__fatal("task \"%s\" ended and left a scope open", self->name ? self->name : "");
+}
+
+static inline void leave(il__frame *frame)
 {
     il__agent *self = frame->agent;
-    const char *name = self->name ? self->name : "";
-    if (il__unlikely(self->held != frame->held))
-        il__fatal("task \"%s\" ended and still holds %u mutexes", name, self->held - frame->held);
-    if (il__unlikely(self->scope != ((il__task *)self->task)->scope))
-        il__fatal("task \"%s\" ended and left a scope open", name);
+    if (il__unlikely(self->held != frame->held)) left_locked(self, self->held - frame->held);
+    if (il__unlikely(self->scope != ((il__task *)self->task)->scope)) left_open(self);
 
     il__cancel_leave(self->cancel);
     il__agent_reset(self);
@@ -90,10 +66,16 @@ void il__frame_leave(il__frame *frame)
     self->scope = frame->scope;
     il__store(&self->task, frame->task);
     il__store(&self->name, frame->name);
-    if (frame->locals) {
-        memcpy(self->locals, frame->locals, sizeof self->locals);
-        self->has_locals = true;
-    }
+}
+
+void il__frame_enter(il__frame *frame, il__task *task)
+{
+    enter(frame, il__self(), task);
+}
+
+void il__frame_leave(il__frame *frame)
+{
+    leave(frame);
 }
 
 il__error *il__frame_error(il__frame *frame, int status)
@@ -134,7 +116,7 @@ static void end(il__task *task, int status, il__error *error)
     if (scope) il__scope_leave(scope);
 }
 
-void il__task_run(il__task *task)
+static inline void run(il__task *task, il__agent *self)
 {
     il__frame frame;
     if (task->future && !il__future_begin(task->future)) { /* cancelled: done already */
@@ -143,11 +125,30 @@ void il__task_run(il__task *task)
         if (scope) il__scope_leave(scope);
         return;
     }
-    il__frame_enter(&frame, task);
+    enter(&frame, self, task);
     int status = call(task);
     il__error *error = il__unlikely(status < 0) ? il__frame_error(&frame, status) : NULL;
-    il__frame_leave(&frame);
+    leave(&frame);
     end(task, status, error);
+}
+
+/* In place, inside a task that has locals of its own. Apart: a fiber that waits is to be small. */
+static __attribute__((noinline)) void run_with_locals_aside(il__task *task, il__agent *self)
+{
+    void *aside[IL__MAX_LOCALS];
+    memcpy(aside, self->locals, sizeof aside);
+    memset(self->locals, 0, sizeof aside);
+    self->has_locals = false;
+    run(task, self);
+    memcpy(self->locals, aside, sizeof aside);
+    self->has_locals = true;
+}
+
+void il__task_run(il__task *task)
+{
+    il__agent *self = il__self();
+    if (il__unlikely(self->has_locals)) run_with_locals_aside(task, self);
+    else run(task, self);
 }
 
 void il__task_refuse(il__task *task, int status)

@@ -17,10 +17,9 @@
 
 enum { IL__FIBER, IL__TASK, IL__FORK }; /* il__job.kind */
 
+/* In the order of use: a task that never waits touches two cache lines of it. */
 typedef struct il__task {
     il__job job; /* first; next is the queue's */
-    int priority;
-    unsigned retries;
     il_fn *fn;
     void *in, *out;
     il_executor *executor;
@@ -28,17 +27,14 @@ typedef struct il__task {
     il_future *future;       /* that it is part of; NULL: started by il_go */
     const char *name;        /* or NULL */
     uint64_t parent;         /* id of who made it */
-    bool counted;            /* the executor's own; false at first */
     struct il__task *around; /* while it runs: the task in which it runs in place, or NULL */
+    int8_t priority; /* its sign is what counts */
+    bool counted;    /* the executor's own; false at first */
+    unsigned retries;
     il__cancel cancel;
 } il__task;
 
-/* Fill in a task of the current agent's in `scope` and enter that. Fails with -ECANCELED when the
- * scope was cancelled. */
-int il__task_init(il__task *task, il_executor *executor, il_scope *scope, il_fn *fn, void *in,
-                  void *out, const il_task_opts *opts);
-
-/* Undo that, for a task that was never started. */
+/* Undo il__task_init (executor.h), for a task that was never started. */
 void il__task_undo(il__task *task);
 
 /* Call it, on the current agent, and end it. */
@@ -55,11 +51,9 @@ typedef struct il__frame {
     void *executor, *scope, *task;
     const char *name;
     uint32_t held;
-    void **locals; /* copy, or NULL */
-    void *locals_space[IL__MAX_LOCALS];
 } il__frame;
 
-/* The agent is the task's between these two. */
+/* The agent is the task's between these two. It has no locals before. */
 void il__frame_enter(il__frame *frame, il__task *task);
 void il__frame_leave(il__frame *frame);
 

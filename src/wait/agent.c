@@ -25,11 +25,10 @@ void il__agent_note(il__agent *agent, il__error *error)
     agent->note = error;
 }
 
-uint64_t il__agent_id(il__agent *agent)
+uint64_t il__agent_id_new(il__agent *agent)
 {
     static uint64_t last;
-    uint64_t id = il__load(&agent->id);
-    if (id) return id;
+    uint64_t id = 0;
     uint64_t fresh = il__add(&last, 1) + 1;
     return il__cas(&agent->id, &id, fresh) ? fresh : id;
 }

@@ -60,8 +60,9 @@ typedef struct il__agent_ops {
     void (*yield)(il__agent *self);
     /* Let go of what only this thread can see (forks): the surroundings change. NULL: nothing. */
     void (*settle)(il__agent *self);
-    /* How many pauses of the CPU may it spend on a busy lock before it parks? NULL: none. */
-    unsigned (*patience)(il__agent *self);
+    /* How many pauses of the CPU may it spend on a lock that `owner` holds before it parks? `owner`
+     * is an address and may be gone. NULL: none. */
+    unsigned (*patience)(il__agent *self, const il__agent *owner);
 } il__agent_ops;
 
 struct il__agent {
@@ -81,6 +82,8 @@ struct il__agent {
     uint64_t parent;            /* id of who started it, 0: unknown */
     il_time since;              /* start, or the first wait if nobody looked at the clock before */
     bool has_locals;            /* some of locals are not NULL; owner only */
+    uint16_t locks;             /* mutexes ever taken, modulo 2^16; owner only, as is what follows */
+    uint16_t met, backoff;      /* what it has learned of busy ones: see sync/mutex.c */
     void *locals[IL__MAX_LOCALS]; /* owner only */
 };
 
@@ -122,7 +125,12 @@ void il__self_set(il__agent *agent);
 #endif
 
 /* Its id, given at the first call. */
-uint64_t il__agent_id(il__agent *agent);
+uint64_t il__agent_id_new(il__agent *agent);
+static inline uint64_t il__agent_id(il__agent *agent)
+{
+    uint64_t id = il__load(&agent->id);
+    return il__likely(id != 0) ? id : il__agent_id_new(agent);
+}
 
 static inline void il__agent_init(il__agent *agent, const il__agent_ops *ops)
 {

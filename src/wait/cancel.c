@@ -17,20 +17,6 @@
 #include "base/probe.h"
 #include "wait/wait.h"
 
-void il__cancel_init(il__cancel *node, il__cancel *parent, il_time deadline)
-{
-    il_time bound = parent ? parent->deadline : IL_FOREVER;
-    if (!deadline || deadline > bound) deadline = bound;
-    node->parent = parent;
-    node->deadline = deadline;
-    node->status = 0;
-    node->lock = (il__spin){ 0 };
-    node->owner = NULL;
-    node->entered = false;
-    node->link.next = NULL;
-    node->children = (il__list){ 0 };
-}
-
 /* Set the status unless it has one. Sequentially consistent: see wait.c. */
 static bool set_status(il__cancel *node, int status)
 {
@@ -41,10 +27,10 @@ static bool set_status(il__cancel *node, int status)
 void il__cancel_enter(il__cancel *node, il__agent *owner)
 {
     il__cancel *parent = node->parent;
-    if (node->entered) return;
-    node->entered = true;
+    if (node->owner) return;
 
     il__spin_lock(&node->lock);
+    if (parent) node->children = (il__list){ 0 };
     node->owner = owner;
     il__spin_unlock(&node->lock);
 
@@ -55,11 +41,9 @@ void il__cancel_enter(il__cancel *node, il__agent *owner)
     il__spin_unlock(&parent->lock);
 }
 
-void il__cancel_leave(il__cancel *node)
+void il__cancel_leave_tree(il__cancel *node)
 {
     il__cancel *parent = node->parent;
-    if (!node->entered) return;
-
     if (parent) {
         il__spin_lock(&parent->lock);
         il__list_remove(&parent->children, &node->link);
@@ -68,7 +52,6 @@ void il__cancel_leave(il__cancel *node)
     il__spin_lock(&node->lock);
     node->owner = NULL;
     il__spin_unlock(&node->lock);
-    node->entered = false;
 }
 
 /* An agent owns several nodes when it has scopes open. Its wait obeys the innermost, and the others
@@ -79,6 +62,11 @@ static void wake_owner(il__cancel *node)
     /* Before its word says WAITING, `cancel` may be out of date: but then it sees our status. */
     if (!owner || (il__load_seq(&owner->word) & IL__PHASE) != IL__WAITING) return;
     if (il__load(&owner->cancel) == node && il__claim(owner, IL__BY_CANCEL)) il__deliver(owner);
+}
+
+static il__link *first_child(il__cancel *node)
+{
+    return node->owner || !node->parent ? il__list_first(&node->children) : NULL;
 }
 
 static il__cancel *node_of(il__link *link)
@@ -111,7 +99,7 @@ void il__cancel_fire(il__cancel *node, int status)
     }
     for (;;) { /* node is locked, has its status, is to be visited */
         wake_owner(node);
-        il__cancel *next = cancel_next(node_of(il__list_first(&node->children)));
+        il__cancel *next = cancel_next(node_of(first_child(node)));
         while (!next && node != root) {
             il__cancel *parent = node->parent;
             il__cancel *sibling = node_of(il__list_next(&node->link));
@@ -132,12 +120,8 @@ void il__cancel_expire(il__cancel *node, il_time now)
     if (highest) il__cancel_fire(highest, -ETIMEDOUT);
 }
 
-int il__cancel_status(il__cancel *node)
+int il__cancel_status_by(il__cancel *node)
 {
-    int status = il__load_acquire(&node->status);
-    if (!status && !node->entered && node->parent) status = il__load_acquire(&node->parent->status);
-    if (status || node->deadline == IL_FOREVER) return status;
-
     il_time now = il_now();
     if (node->deadline > now) return 0;
     il__cancel_expire(node, now);

@@ -9,7 +9,6 @@
 #include "wait/thread_agent.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +21,7 @@
 #include "os/thread.h"
 #include "wait/wait.h"
 
-enum { SPINS = 40, PATIENCE = 256 };
+enum { SPINS = 160, LUCK = 3, RETRY = 8, PATIENCE = 256 };
 
 static il__spin lock;
 static il__list list;
@@ -47,12 +46,33 @@ __attribute__((noinline)) void il__self_set(il__agent *agent)
 }
 #endif
 
-static void park(il__agent *self, il_time until)
+static bool woken_soon(il__agent *self)
 {
     for (int i = 0; i < SPINS; i++) {
-        if ((il__load(&self->word) & IL__PHASE) == IL__WOKEN) return;
+        if ((il__load(&self->word) & IL__PHASE) == IL__WOKEN) return true;
         il__pause();
     }
+    return false;
+}
+
+/* To look out for the wake-up for some two microseconds pays if it comes by then; if not, it keeps
+ * the CPU from whoever is to do the waking. As a rule it comes as soon as it did the last times; if
+ * it did not, look again now and then. */
+static bool look_out(il__agent *self)
+{
+    il__thread_agent *thread = il__of((void *)self, il__thread_agent, agent);
+    if (!thread->luck && self->waits % RETRY) return false;
+    if (woken_soon(self)) {
+        thread->luck = LUCK;
+        return true;
+    }
+    if (thread->luck) thread->luck--;
+    return false;
+}
+
+static void park(il__agent *self, il_time until)
+{
+    if (look_out(self)) return;
     uint32_t word = il__load(&self->word);
     while ((word & IL__PHASE) != IL__WOKEN) {
         if (!(word & IL__PARKED) && !il__cas(&self->word, &word, word | IL__PARKED)) continue;
@@ -72,13 +92,13 @@ static void unpark(il__agent *agent)
 static void yield(il__agent *self)
 {
     (void)self;
-    sched_yield();
+    il__thread_yield();
 }
 
 /* A futex call and the way back cost some microseconds; 256 pauses are about three. */
-static unsigned patience(il__agent *self)
+static unsigned patience(il__agent *self, const il__agent *owner)
 {
-    (void)self;
+    (void)self, (void)owner;
     return PATIENCE;
 }
 

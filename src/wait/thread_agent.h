@@ -16,6 +16,7 @@ typedef struct il__thread_agent {
     il__link link; /* in the list of living threads; guarded by its lock */
     pthread_t pthread;
     long kernel_id;
+    unsigned luck; /* of looking out for a wake-up; owner only */
     int state;     /* atomic; il_state as far as `word` does not tell */
     char name[48]; /* guarded by the list's lock, owner writes */
     void *handle;  /* the il_thread, or NULL; cleared under the list's lock */
