@@ -52,7 +52,7 @@ check-helgrind: ready-check ## only Helgrind: the primitives, and il_thread, bet
 		IL_ONLY="$$only" meson test -C build-helgrind --print-errorlogs --setup helgrind sync thread || exit; \
 	done
 
-check-models: ready-check ## the models of parking, deque and sleep, in every interleaving
+check-models: ready-check ## the models of parking, deque, sleep and close, in every interleaving
 	@scripts/check-models
 
 check-mutations: ready-check ## plant faults in a copy of the sources: do the tests find each? (for the night)

@@ -341,6 +341,32 @@ static int fork_around_a_scope(void *in, void *out)
     return il_fork_join(&fork);
 }
 
+static int wait_at(void *event, void *out)
+{
+    return il_event_wait_until(event, LATE);
+}
+
+/* It never waits for anything that can be cancelled, so nothing but the fork needs it in the tree. */
+static int give_a_fork_away(void *event, void *out)
+{
+    il_fork fork;
+    il_fork_start(&fork, wait_at, event, NULL);
+    il_yield();
+    return il_fork_join(&fork);
+}
+
+static void a_fork_that_waits_is_cancelled_though_its_task_never_did(void **state)
+{
+    il_event never = { 0 };
+    il_scope *scope = NULL;
+    assert_int_equal(il_scope_open(&(il_scope_opts){ .executor = *state }, &scope), 0);
+    assert_int_equal(il_go(scope, give_a_fork_away, &never, NULL), 0);
+    until_waiting(&never.gate, 1);
+    il_scope_cancel(scope);
+    assert_int_equal(il_scope_close(scope), -ECANCELED);
+    assert_int_equal(il__gate_count(&never.gate), 0);
+}
+
 static void a_fork_older_than_a_scope_is_not_cancelled_with_it(void **state)
 {
     for (int i = 0; i < 50; i++) assert_int_equal(status_in(*state, fork_around_a_scope, NULL), 0);
@@ -450,6 +476,7 @@ int main(void)
         TWO_WORKERS(an_idle_worker_steals_a_fork),
         EACH_POOL(the_words_of_a_stolen_failure_come_with_it),
         EACH_POOL(forks_are_cancelled_with_the_task_that_started_them),
+        EACH_POOL(a_fork_that_waits_is_cancelled_though_its_task_never_did),
         EACH_POOL(a_fork_older_than_a_scope_is_not_cancelled_with_it),
         EACH_POOL(a_fork_older_than_a_task_in_place_is_not_of_that_task),
         EACH_POOL(a_fork_older_than_a_task_in_place_has_not_its_deadline),

@@ -526,6 +526,25 @@ static void a_daemon_is_cancelled_at_exit(void **state)
     assert_null(strstr(words, "unobserved"));
 }
 
+static int end_at_once(void *in, void *out)
+{
+    il_event_set(&daemon_runs);
+    return 0;
+}
+
+static int end_after_a_daemon(void)
+{
+    il_thread_grace(IL_SEC(3600)); /* more than the alarm of a body leaves */
+    start_daemon(end_at_once, "brief");
+    return 7;
+}
+
+static void a_daemon_that_has_ended_is_not_waited_for(void **state)
+{
+    char words[1000];
+    assert_int_equal(in_child("end_after_a_daemon", words, sizeof words), 7);
+}
+
 static int never_end(void *in, void *out)
 {
     il_event_set(&daemon_runs);
@@ -556,6 +575,7 @@ static void grace_gives_the_one_before(void **state)
 
 static const struct body bodies[] = {
     { "end_with_a_polite_daemon", end_with_a_polite_daemon },
+    { "end_after_a_daemon", end_after_a_daemon },
     { "end_with_a_stubborn_daemon", end_with_a_stubborn_daemon },
     { 0 },
 };
@@ -593,6 +613,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(listing_while_threads_come_and_go_is_consistent),
         cmocka_unit_test(foreign_threads_are_in_the_list_while_they_live),
         cmocka_unit_test(a_daemon_is_cancelled_at_exit),
+        cmocka_unit_test(a_daemon_that_has_ended_is_not_waited_for),
         cmocka_unit_test(a_daemon_that_stays_is_named_and_left_alone),
         cmocka_unit_test(grace_gives_the_one_before),
     };
