@@ -32,8 +32,10 @@
 #include <interlock/latch.h>   /* wait for a count to reach zero */
 #include <interlock/once.h>    /* exactly once */
 
-#include <interlock/chan.h>   /* items go in here and come out there: queue, rendezvous */
-#include <interlock/select.h> /* wait for several things, do one of them */
+#include <interlock/chan.h>      /* items go in here and come out there: queue, rendezvous */
+#include <interlock/select.h>    /* wait for several things, do one of them */
+#include <interlock/broadcast.h> /* publish and subscribe: each item to each */
+#include <interlock/generator.h> /* a function that yields values, to be asked for the next */
 
 #include <interlock/choose.h> /* measure where a job runs best */
 

@@ -16,7 +16,7 @@
  *   -EDEADLK     it would wait for itself
  *   -EINVAL      an argument that can never be right
  *   -ENOMEM      no memory
- *   -EOVERFLOW   a bounded semaphore was given more than its maximum
+ *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
  *   -EPERM       not the owner
  *   -EPIPE       those it waits for will not come: dropped promise, broken barrier, closed channel
  *   -ESHUTDOWN   the executor is closed

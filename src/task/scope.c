@@ -74,6 +74,32 @@ void il__scope_keep_failed(il_scope *scope, il_future *future)
     il__gate_unlock(&scope->gate, word);
 }
 
+void il__scope_add_ward(il_scope *scope, il__ward *ward)
+{
+    uint64_t word = il__gate_lock(&scope->gate);
+    il__list_append(&scope->wards, &ward->link);
+    il__gate_unlock(&scope->gate, word);
+}
+
+void il__scope_remove_ward(il_scope *scope, il__ward *ward)
+{
+    uint64_t word = il__gate_lock(&scope->gate);
+    if (il__linked(&ward->link)) il__list_remove(&scope->wards, &ward->link);
+    il__gate_unlock(&scope->gate, word);
+}
+
+/* Nobody is left but wards: let one of them end. False: there was none. */
+static bool end_ward(il_scope *scope)
+{
+    uint64_t word = il__gate_lock(&scope->gate);
+    il__link *link = il__list_take(&scope->wards);
+    il__ward *ward = link ? il__of(link, il__ward, link) : NULL;
+    if (ward) ward->hold(ward);
+    il__gate_unlock(&scope->gate, word);
+    if (ward) ward->end(ward);
+    return ward;
+}
+
 int il_scope_open(const il_scope_opts *opts, il_scope **out_scope)
 {
     static const il_scope_opts defaults;
@@ -196,7 +222,8 @@ int il_scope_close(il_scope *scope)
     check_opener(scope, "il_scope_close");
     il__agent *self = scope->opener;
 
-    join(scope, IL_FOREVER);
+    do join(scope, IL_FOREVER);
+    while (end_ward(scope));
     if (!scope->status) judge_failed(scope);
     int status = outcome(scope);
     il__cancel_leave(&scope->cancel);
