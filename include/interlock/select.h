@@ -25,6 +25,7 @@
  * A case that is off (.off, or IL_WHEN) is passed over; that of a NULL is off, too.
  */
 
+#include <interlock/broadcast.h>
 #include <interlock/chan.h>
 #include <interlock/event.h>
 #include <interlock/future.h>
@@ -52,6 +53,7 @@ typedef enum il__kind {
     IL__TIME,
     IL__RECV,
     IL__SEND,
+    IL__HEAR,
     IL__DONE,
     IL__ACQUIRE,
     IL__LOCK,
@@ -82,6 +84,7 @@ static inline il_case il__case(il__kind kind, const void *on, const void *item)
     }
 IL__CASE(recv, il_chan, IL__RECV)
 IL__CASE(send, il_chan, IL__SEND)
+IL__CASE(hear, il_subscriber, IL__HEAR)
 IL__CASE(done, il_future, IL__DONE)
 IL__CASE(acquire, il_sem, IL__ACQUIRE)
 IL__CASE(lock, il_mutex, IL__LOCK)
@@ -111,6 +114,8 @@ static inline il_case il__case_when(bool on, il_case what)
 /* The cases: what each waits for, and its status when it is chosen. */
 #define IL_RECV(chan, out_item) il__case_recv(chan, out_item) /* il_chan_recv: 0, -EPIPE */
 #define IL_SEND(chan, item) il__case_send(chan, item)         /* il_chan_send: 0, -EPIPE, -ENOMEM */
+#define IL_HEAR(subscriber, out_item)                                                              \
+    il__case_hear(subscriber, out_item)             /* il_subscriber_recv: 0, -EPIPE, -EOVERFLOW */
 #define IL_DONE(future) il__case_done(future, NULL) /* 0: it is done; il_future_get has the rest */
 #define IL_ACQUIRE(sem) il__case_acquire(sem, NULL) /* il_sem_acquire: 0, one was taken */
 #define IL_LOCK(mutex) il__case_lock(mutex, NULL)   /* il_mutex_lock: 0, it is ours; -EDEADLK */

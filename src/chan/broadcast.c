@@ -23,9 +23,14 @@
 #include "base/fatal.h"
 #include "base/list.h"
 #include "base/memory.h"
-#include "wait/gate.h"
+#include "chan/buffer.h"
+#include "wait/choice.h"
 
-enum { CAPACITY = 64 };
+enum {
+    CAPACITY = 64,
+    SERVED = 1, /* waiter.mode: what came of it */
+    REFUSED = 2,
+};
 
 struct il_broadcast {
     il__gate gate;    /* receivers that wait, of all subscribers; guards: */
@@ -53,25 +58,24 @@ struct il_subscriber {
     il__link link; /* in broadcast->blocking */
 };
 
-/* One that waits, with its item or the room for one. */
-typedef struct client {
-    il__waiter waiter; /* first */
-    il_subscriber *subscriber;
-    void *item;
-    int status; /* what its call returns; set by who claims it */
-} client;
-
-/* Those to be woken once nothing is locked. */
-struct chain {
-    il__waiter *first, **end;
-};
-
-static void wake_later(struct chain *woken, il__waiter *waiter, int status)
+/* A receiver waits with a case, also when it is not in a select: that says at which subscriber. */
+static il_subscriber *subscriber_of(il__waiter *waiter)
 {
-    ((client *)waiter)->status = status;
+    return il__of((void *)waiter, il_case, il__waiter)->il__on;
+}
+
+/* A claimed one is to be told `outcome`, after those in *chain. Returns where the next one goes. */
+static il__waiter **tell(il__waiter **chain, il__waiter *waiter, uint32_t outcome)
+{
+    waiter->mode = outcome;
     waiter->next = NULL;
-    *(woken->first ? woken->end : &woken->first) = waiter;
-    woken->end = &waiter->next;
+    *chain = waiter;
+    return &waiter->next;
+}
+
+static int outcome_of(const il__waiter *waiter)
+{
+    return waiter->mode == REFUSED ? -EPIPE : 0;
 }
 
 static void *slot(il_broadcast *broadcast, uint64_t number)
@@ -124,35 +128,35 @@ static void received(il_subscriber *subscriber, uint64_t first, size_t count)
 
 /* Hand an item to those who wait for one: to the first of each subscriber. */
 static void hand_out(il_broadcast *broadcast, uint64_t number, const void *item,
-                     struct chain *woken)
+                     il__waiter ***chain)
 {
     il__gate *gate = &broadcast->gate;
     for (il__waiter *waiter = gate->waiters, *next; waiter; waiter = next) {
-        client *receiver = (client *)waiter;
+        il_subscriber *subscriber = subscriber_of(waiter);
         next = waiter->next == gate->waiters ? NULL : waiter->next;
-        if (receiver->subscriber->next > number) continue; /* another was before it */
+        if (subscriber->next > number) continue; /* another was before it */
         if (!il__gate_take(gate, waiter)) continue;
-        memcpy(receiver->item, item, broadcast->item_size);
-        received(receiver->subscriber, number, 1);
-        wake_later(woken, waiter, 0);
+        il__item_copy(waiter->item, item, broadcast->item_size);
+        received(subscriber, number, 1);
+        *chain = tell(*chain, waiter, SERVED);
     }
 }
 
 /* Send one item. There is room. */
-static void publish(il_broadcast *broadcast, const void *item, struct chain *woken)
+static void publish(il_broadcast *broadcast, const void *item, il__waiter ***chain)
 {
     uint64_t number = broadcast->head++;
-    memcpy(slot(broadcast, number), item, broadcast->item_size);
-    if (broadcast->gate.waiters) hand_out(broadcast, number, item, woken);
+    il__item_copy(slot(broadcast, number), item, broadcast->item_size);
+    if (broadcast->gate.waiters) hand_out(broadcast, number, item, chain);
 }
 
 /* There may be room: take the items of senders that wait. */
-static void let_in(il_broadcast *broadcast, struct chain *woken)
+static void let_in(il_broadcast *broadcast, il__waiter ***chain)
 {
     il__waiter *waiter;
     while (broadcast->head < broadcast->limit && (waiter = il__gate_claim(&broadcast->senders))) {
-        publish(broadcast, ((client *)waiter)->item, woken);
-        wake_later(woken, waiter, 0);
+        publish(broadcast, waiter->item, chain);
+        *chain = tell(*chain, waiter, SERVED);
     }
 }
 
@@ -166,17 +170,17 @@ static void leave(il_broadcast *broadcast, il__gate *list, il__waiter *waiter)
 int il_broadcast_send(il_broadcast *broadcast, const void *item, il_time until)
 {
     il__agent *self = il__self();
-    client sender = { .waiter.agent = self, .item = (void *)(uintptr_t)item };
-    struct chain woken = { NULL };
+    il__waiter sender = { .agent = self, .item = (void *)(uintptr_t)item };
+    il__waiter *woken = NULL, **chain = &woken;
     uint64_t word = il__gate_lock(&broadcast->gate);
     if (broadcast->closed) {
         il__gate_unlock(&broadcast->gate, word);
         return -EPIPE;
     }
     if (broadcast->head < broadcast->limit) {
-        publish(broadcast, item, &woken);
+        publish(broadcast, item, &chain);
         il__gate_unlock(&broadcast->gate, word);
-        il__deliver_all(woken.first);
+        il__deliver_all(woken);
         return 0;
     }
     if (until == IL_NOW) {
@@ -184,12 +188,12 @@ int il_broadcast_send(il_broadcast *broadcast, const void *item, il_time until)
         return -EAGAIN;
     }
     il__wait_begin(self, "broadcast (send)", broadcast, IL__CANCELS);
-    il__gate_add(&broadcast->senders, &sender.waiter);
+    il__gate_add(&broadcast->senders, &sender);
     il__gate_unlock(&broadcast->gate, word);
 
     int status = il__wait(self, until);
-    if (!status) return sender.status;
-    leave(broadcast, &broadcast->senders, &sender.waiter);
+    if (!status) return outcome_of(&sender);
+    leave(broadcast, &broadcast->senders, &sender);
     return status;
 }
 
@@ -226,7 +230,7 @@ static size_t take(il_subscriber *subscriber, unsigned char *out_items, size_t c
     size_t there = waiting(subscriber, &first);
     if (count > there) count = there;
     for (size_t i = 0; i < count; i++) {
-        memcpy(out_items, slot(broadcast, first + i), broadcast->item_size);
+        il__item_copy(out_items, slot(broadcast, first + i), broadcast->item_size);
         out_items += broadcast->item_size;
     }
     if (count) received(subscriber, first, count);
@@ -242,10 +246,10 @@ static int ended(const il_subscriber *subscriber)
 
 static void unlock_and_let_in(il_broadcast *broadcast, uint64_t word)
 {
-    struct chain woken = { NULL };
-    if (il__unlikely(broadcast->senders.waiters != NULL)) let_in(broadcast, &woken);
+    il__waiter *woken = NULL, **chain = &woken;
+    if (il__unlikely(broadcast->senders.waiters != NULL)) let_in(broadcast, &chain);
     il__gate_unlock(&broadcast->gate, word);
-    il__deliver_all(woken.first);
+    il__deliver_all(woken);
 }
 
 /* Take what is there; nothing: wait until one is handed over. *out_count is how many, if 0. */
@@ -254,7 +258,7 @@ static int receive(il_subscriber *subscriber, void *out_items, size_t count, il_
 {
     il_broadcast *broadcast = subscriber->broadcast;
     il__agent *self = il__self();
-    client receiver = { .waiter.agent = self, .subscriber = subscriber, .item = out_items };
+    il_case what = { .il__on = subscriber, .il__waiter = { .agent = self, .item = out_items } };
 
     uint64_t word = il__gate_lock(&broadcast->gate);
     size_t taken = take(subscriber, out_items, count);
@@ -266,13 +270,13 @@ static int receive(il_subscriber *subscriber, void *out_items, size_t count, il_
         return status;
     }
     il__wait_begin(self, "broadcast (receive)", broadcast, IL__CANCELS);
-    il__gate_add(&broadcast->gate, &receiver.waiter);
+    il__gate_add(&broadcast->gate, &what.il__waiter);
     il__gate_unlock(&broadcast->gate, word);
 
     status = il__wait(self, until);
     *out_count = 1;
-    if (!status) return receiver.status;
-    leave(broadcast, &broadcast->gate, &receiver.waiter);
+    if (!status) return outcome_of(&what.il__waiter);
+    leave(broadcast, &broadcast->gate, &what.il__waiter);
     return status;
 }
 
@@ -366,31 +370,31 @@ int il_broadcast_subscribe(il_broadcast *broadcast, const il_subscriber_opts *op
 }
 
 /* Receivers of this one, or (NULL) of all, get -EPIPE. */
-static void dismiss(il_broadcast *broadcast, const il_subscriber *subscriber, struct chain *woken)
+static void dismiss(il_broadcast *broadcast, const il_subscriber *subscriber, il__waiter ***chain)
 {
     il__gate *gate = &broadcast->gate;
     for (il__waiter *waiter = gate->waiters, *next; waiter; waiter = next) {
         next = waiter->next == gate->waiters ? NULL : waiter->next;
-        if (subscriber && ((client *)waiter)->subscriber != subscriber) continue;
-        if (il__gate_take(gate, waiter)) wake_later(woken, waiter, -EPIPE);
+        if (subscriber && subscriber_of(waiter) != subscriber) continue;
+        if (il__gate_take(gate, waiter)) *chain = tell(*chain, waiter, REFUSED);
     }
 }
 
-static void close_locked(il_broadcast *broadcast, struct chain *woken)
+static void close_locked(il_broadcast *broadcast, il__waiter ***chain)
 {
     il__waiter *sender;
     broadcast->closed = true;
-    while ((sender = il__gate_claim(&broadcast->senders))) wake_later(woken, sender, -EPIPE);
-    dismiss(broadcast, NULL, woken);
+    while ((sender = il__gate_claim(&broadcast->senders))) *chain = tell(*chain, sender, REFUSED);
+    dismiss(broadcast, NULL, chain);
 }
 
 void il_broadcast_close(il_broadcast *broadcast)
 {
-    struct chain woken = { NULL };
+    il__waiter *woken = NULL, **chain = &woken;
     uint64_t word = il__gate_lock(&broadcast->gate);
-    close_locked(broadcast, &woken);
+    close_locked(broadcast, &chain);
     il__gate_unlock(&broadcast->gate, word);
-    il__deliver_all(woken.first);
+    il__deliver_all(woken);
 }
 
 /* Unlock, and release with the last reference. */
@@ -403,19 +407,19 @@ static void unref_and_unlock(il_broadcast *broadcast, uint64_t word)
 
 void il_broadcast_free(il_broadcast *broadcast)
 {
-    struct chain woken = { NULL };
+    il__waiter *woken = NULL, **chain = &woken;
     if (!broadcast) return;
     uint64_t word = il__gate_lock(&broadcast->gate);
     if (broadcast->senders.waiters)
         il__fatal("broadcast \"%s\" at %p freed while somebody waits to send", broadcast->name,
                   (void *)broadcast);
-    close_locked(broadcast, &woken);
+    close_locked(broadcast, &chain);
     unref_and_unlock(broadcast, word);
-    il__deliver_all(woken.first);
+    il__deliver_all(woken);
 }
 
 /* Nothing more is for it. */
-static void unsubscribe(il_subscriber *subscriber, struct chain *woken)
+static void unsubscribe(il_subscriber *subscriber, il__waiter ***chain)
 {
     il_broadcast *broadcast = subscriber->broadcast;
     bool last = leaves_slowest(subscriber);
@@ -426,40 +430,67 @@ static void unsubscribe(il_subscriber *subscriber, struct chain *woken)
         subscriber->status = -EPIPE;
         subscriber->end = broadcast->head;
     }
-    dismiss(broadcast, subscriber, woken);
-    let_in(broadcast, woken);
+    dismiss(broadcast, subscriber, chain);
+    let_in(broadcast, chain);
 }
 
 void il_subscriber_close(il_subscriber *subscriber)
 {
     il_broadcast *broadcast = subscriber->broadcast;
-    struct chain woken = { NULL };
+    il__waiter *woken = NULL, **chain = &woken;
     uint64_t word = il__gate_lock(&broadcast->gate);
-    unsubscribe(subscriber, &woken);
+    unsubscribe(subscriber, &chain);
     il__gate_unlock(&broadcast->gate, word);
-    il__deliver_all(woken.first);
+    il__deliver_all(woken);
 }
 
 static bool is_waited_at(il_subscriber *subscriber)
 {
     il__waiter *first = subscriber->broadcast->gate.waiters, *waiter = first;
     if (first) do
-            if (((client *)waiter)->subscriber == subscriber) return true;
+            if (subscriber_of(waiter) == subscriber) return true;
         while ((waiter = waiter->next) != first);
     return false;
 }
 
 void il_subscriber_free(il_subscriber *subscriber)
 {
-    struct chain woken = { NULL };
+    il__waiter *woken = NULL, **chain = &woken;
     if (!subscriber) return;
     il_broadcast *broadcast = subscriber->broadcast;
     uint64_t word = il__gate_lock(&broadcast->gate);
     if (is_waited_at(subscriber))
         il__fatal("subscriber %p of broadcast \"%s\" freed while somebody waits to receive",
                   (void *)subscriber, broadcast->name);
-    unsubscribe(subscriber, &woken);
+    unsubscribe(subscriber, &chain);
     unref_and_unlock(broadcast, word);
-    il__deliver_all(woken.first);
+    il__deliver_all(woken);
     il__free(subscriber);
 }
+
+/* --- Select ------------------------------------------------------------------------------------ */
+
+static il__gate *gate_of(const il_case *what)
+{
+    return &((il_subscriber *)what->il__on)->broadcast->gate;
+}
+
+static int take_case(il_case *what, il__waiter **woken)
+{
+    il_subscriber *subscriber = what->il__on;
+    size_t taken = take(subscriber, what->il__item, 1);
+    int status = taken ? 0 : ended(subscriber);
+    if (taken) let_in(subscriber->broadcast, &woken);
+    return taken || status ? status : -EAGAIN;
+}
+
+static int outcome(il_case *what)
+{
+    return outcome_of(&what->il__waiter);
+}
+
+const il__choice il__choice_hear = {
+    .gate = gate_of,
+    .take = take_case,
+    .outcome = outcome,
+};
