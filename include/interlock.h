@@ -35,6 +35,7 @@
 #include <interlock/chan.h>      /* items go in here and come out there: queue, rendezvous */
 #include <interlock/select.h>    /* wait for several things, do one of them */
 #include <interlock/broadcast.h> /* publish and subscribe: each item to each */
+#include <interlock/csp.h>       /* processes in parallel, in sequence, and how a network ends */
 #include <interlock/generator.h> /* a function that yields values, to be asked for the next */
 
 #include <interlock/choose.h> /* measure where a job runs best */

@@ -255,6 +255,7 @@ static void end(il__ward *ward)
     il_generator *generator = of_ward(ward);
     uint64_t word = il__gate_lock(&generator->gate);
     il__store(&generator->closing, true);
+    generator->full = false;
     il__agent *body = resume(generator);
     il__gate_unlock(&generator->gate, word);
     if (body) il__deliver(body);

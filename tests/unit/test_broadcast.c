@@ -527,6 +527,90 @@ static void a_batch_makes_room_for_as_many_senders(void **state)
     il_broadcast_free(broadcast);
 }
 
+/* --- In a select -------------------------------------------------------------------------------- */
+
+static void a_select_hears_the_first_that_has_something(void **state)
+{
+    il_broadcast *a = broadcast_of(CAPACITY), *b = broadcast_of(CAPACITY);
+    il_subscriber *at_a = subscribe(a, IL_LAG_BLOCK), *at_b = subscribe(b, IL_LAG_DISCONNECT);
+    long x = -1, y = -1;
+    size_t which = 9;
+    il_case cases[] = { IL_HEAR(at_a, &x), IL_HEAR(at_b, &y) };
+    assert_int_equal(il_select(cases, 2, IL_NOW, &which), -EAGAIN);
+    assert_sends(b, 5, 5 + CAPACITY);
+    assert_int_equal(il_select(cases, 2, IL_NOW, &which), 0);
+    assert_int_equal(which, 1);
+    assert_int_equal(y, 6);
+    assert_sends(a, 8, 8);
+    assert_int_equal(il_select(cases, 2, IL_NOW, &which), 0);
+    assert_int_equal(which, 0);
+    assert_int_equal(x, 8);
+    assert_receives(at_b, 7, 4 + CAPACITY);
+    assert_int_equal(il_select(cases, 2, LATE, &which), -EOVERFLOW);
+    assert_int_equal(which, 1);
+    il_broadcast_close(a);
+    assert_int_equal(il_select(cases, 2, LATE, &which), -EPIPE);
+    assert_int_equal(which, 0);
+    il_subscriber_free(at_a);
+    il_subscriber_free(at_b);
+    il_broadcast_free(a);
+    il_broadcast_free(b);
+}
+
+/* Two subscribers of the same broadcast, in one select. */
+struct listener {
+    il_subscriber *subscribers[2];
+    long items[2];
+    size_t which;
+};
+
+static int hear_one(void *in, void *out)
+{
+    struct listener *self = in;
+    il_case cases[] = { IL_HEAR(self->subscribers[0], &self->items[0]),
+                        IL_HEAR(self->subscribers[1], &self->items[1]) };
+    return il_select(cases, 2, LATE, &self->which);
+}
+
+static void a_select_that_waits_is_handed_one_item_and_only_one(void **state)
+{
+    il_broadcast *broadcast = broadcast_of(CAPACITY);
+    struct listener self = { .items = { -1, -1 } };
+    for (int i = 0; i < 2; i++) self.subscribers[i] = subscribe(broadcast, IL_LAG_BLOCK);
+    struct crew crew;
+    crew_open(&crew, state);
+    crew_add(&crew, hear_one, &self);
+    until_waits("select", 1);
+    assert_sends(broadcast, 4, 4);
+    assert_int_equal(crew_join(&crew), 0);
+    assert_int_equal(self.items[self.which], 4);
+    assert_int_equal(self.items[1 - self.which], -1);
+    assert_int_equal(il_subscriber_waiting(self.subscribers[self.which]), 0);
+    assert_receives(self.subscribers[1 - self.which], 4, 4);
+    for (int i = 0; i < 2; i++) il_subscriber_free(self.subscribers[i]);
+    il_broadcast_free(broadcast);
+}
+
+static void a_select_lets_a_waiting_sender_in(void **state)
+{
+    il_broadcast *broadcast = broadcast_of(1);
+    il_subscriber *subscriber = subscribe(broadcast, IL_LAG_BLOCK);
+    struct party party = { .broadcast = broadcast, .item = 1 };
+    struct crew crew;
+    long item = -1;
+    il_case hear = IL_HEAR(subscriber, &item);
+    crew_open(&crew, state);
+    assert_sends(broadcast, 0, 0);
+    crew_add(&crew, send_one, &party);
+    until_waits(sends, 1);
+    assert_int_equal(il_select(&hear, 1, IL_NOW, NULL), 0);
+    assert_int_equal(item, 0);
+    assert_int_equal(crew_join(&crew), 0);
+    assert_receives(subscriber, 1, 1);
+    il_subscriber_free(subscriber);
+    il_broadcast_free(broadcast);
+}
+
 /* --- Misuse ------------------------------------------------------------------------------------- */
 
 static void *wait_to_send(void *arg)
@@ -594,6 +678,9 @@ int main(void)
         cmocka_unit_test(many_takes_what_is_there),
         EACH_CREW(many_waits_for_the_first),
         EACH_CREW(a_batch_makes_room_for_as_many_senders),
+        cmocka_unit_test(a_select_hears_the_first_that_has_something),
+        EACH_CREW(a_select_that_waits_is_handed_one_item_and_only_one),
+        EACH_CREW(a_select_lets_a_waiting_sender_in),
         cmocka_unit_test(freeing_while_somebody_waits_is_fatal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
