@@ -382,6 +382,105 @@ static int fill_channels(il_executor *pool)
         il_chan_free(chan);
     }
     return first;
+enum { VALUES = 5, LISTENERS = 3 };
+
+static int hear_all(void *in, void *out)
+{
+    long item, sum = 0;
+    int status;
+    il__add(&begun, 1);
+    while (!(status = il_subscriber_recv(in, &item, LATE))) sum += item;
+    CHECK(status != -EPIPE || sum == VALUES * (VALUES - 1) / 2);
+    il__add(&ended, 1);
+    return status == -EPIPE ? 0 : status;
+}
+
+static int broadcast_to_tasks(il_executor *pool)
+{
+    il_broadcast *broadcast = NULL;
+    il_subscriber *subscribers[LISTENERS] = { NULL };
+    il_scope *scope = NULL;
+    int status = il_broadcast_new(sizeof(long), &(il_broadcast_opts){ .capacity = 2 }, &broadcast);
+    CHECK(!status == !!broadcast);
+    if (!status) status = il_scope_open(&(il_scope_opts){ .executor = pool }, &scope);
+    for (int i = 0; !status && i < LISTENERS; i++) {
+        status = il_broadcast_subscribe(broadcast, NULL, &subscribers[i]);
+        CHECK(!status == !!subscribers[i]);
+        if (!status) status = il_go(scope, hear_all, subscribers[i], NULL);
+        if (status && subscribers[i]) il_subscriber_close(subscribers[i]); /* nobody listens */
+    }
+    /* Cancelled with the scope when a listener's task was refused. */
+    for (long n = 0; !status && n < VALUES; n++) status = il_broadcast_send(broadcast, &n, LATE);
+    CHECK(status != -ETIMEDOUT);
+    il_broadcast_free(broadcast); /* those that listen drain it */
+    int closed = il_scope_close(scope);
+    for (int i = 0; i < LISTENERS; i++) il_subscriber_free(subscribers[i]);
+    return closed ? closed : status;
+}
+
+static int count_up(void *in, void *out)
+{
+    int status = 0;
+    il__add(&begun, 1);
+    for (long n = 0; !status && n < VALUES; n++) status = il_generator_yield(out, &n);
+    il__add(&ended, 1);
+    return status;
+}
+
+/* One to its end, one closed early, one left to the scope. */
+static int ask_generators(il_executor *pool)
+{
+    il_generator *generators[3] = { NULL };
+    il_scope *scope = NULL;
+    long value = -1, next;
+    int status = il_scope_open(&(il_scope_opts){ .executor = pool }, &scope);
+    for (int i = 0; !status && i < 3; i++) {
+        status = il_generator_new(NULL, count_up, NULL, sizeof(long), NULL, &generators[i]);
+        CHECK(!status == !!generators[i]);
+        if (!status) status = il_generator_next(generators[i], &next, LATE);
+    }
+    if (!status)
+        for (value = 0; !(status = il_generator_next(generators[0], &next, LATE));)
+            CHECK(next == ++value);
+    if (status == -EPIPE && value == VALUES - 1) status = 0;
+    il_generator_free(generators[1]);
+    int closed = il_scope_close(scope);
+    CHECK(!generators[2] || il_generator_next(generators[2], &next, LATE) < 0);
+    il_generator_free(generators[0]);
+    il_generator_free(generators[2]);
+    return status ? status : closed;
+}
+
+struct ends {
+    il_chan *from, *to;
+};
+
+static int pass_on(void *in, void *out)
+{
+    struct ends *ends = in;
+    int status = 0;
+    il__add(&begun, 1);
+    for (long n = 0; !status && (ends->from || n < VALUES); n++) {
+        if (ends->from) status = il_chan_recv(ends->from, &n, LATE);
+        if (!status && ends->to) status = il_chan_send(ends->to, &n, LATE);
+    }
+    il__add(&ended, 1);
+    return il_poison(status, ends->from, ends->to);
+}
+
+static int run_network(il_executor *pool)
+{
+    struct ends ends[3] = { { NULL, NULL } };
+    il_process processes[3];
+    int status = 0;
+    for (int i = 0; !status && i < 2; i++) {
+        status = il_chan_new(sizeof(long), &(il_chan_opts){ .capacity = (size_t)i }, &ends[i].to);
+        ends[i + 1].from = ends[i].to;
+    }
+    for (int i = 0; i < 3; i++) processes[i] = IL_PROCESS(pass_on, &ends[i]);
+    if (!status) status = il_par_many(pool, processes, 3);
+    for (int i = 0; i < 2; i++) il_chan_free(ends[i].to);
+    return status;
 }
 
 /* --- Refusing -------------------------------------------------------------------------------- */
@@ -446,6 +545,9 @@ REFUSED(fail_without_memory)
 REFUSED(run_in_place)
 REFUSED(start_threads)
 REFUSED(fill_channels)
+REFUSED(broadcast_to_tasks)
+REFUSED(ask_generators)
+REFUSED(run_network)
 
 int main(void)
 {
@@ -466,6 +568,9 @@ int main(void)
         cmocka_unit_test(run_in_place_survives_each_refusal),
         cmocka_unit_test(start_threads_survives_each_refusal),
         cmocka_unit_test(fill_channels_survives_each_refusal),
+        cmocka_unit_test(broadcast_to_tasks_survives_each_refusal),
+        cmocka_unit_test(ask_generators_survives_each_refusal),
+        cmocka_unit_test(run_network_survives_each_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
