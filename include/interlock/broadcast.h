@@ -84,10 +84,10 @@ IL_API void il_broadcast_free(il_broadcast *broadcast);
  * received. */
 IL_API int il_subscriber_recv(il_subscriber *subscriber, void *out_item, il_time until);
 
-/* Receive up to `count` items (at least 1) into an array: waits as above for the first, takes as
- * many more as are there, and says how many there were. */
-IL_API int il_subscriber_recv_many(il_subscriber *subscriber, void *out_items, size_t count,
-                                   il_time until, size_t *out_count);
+/* Receive up to `max` items into an array: waits for one, then takes what else is there. *out_got:
+ * how many, at least one if 0 is returned and `max` is not 0. Else as il_subscriber_recv, untouched. */
+IL_API int il_subscriber_recv_many(il_subscriber *subscriber, void *out_items, size_t max,
+                                   il_time until, size_t *out_got);
 
 /* How many items were sent since it subscribed that it did not receive and never will. Of one that
  * was let go they grow in number with each send. Never waits. */

@@ -286,17 +286,16 @@ int il_subscriber_recv(il_subscriber *subscriber, void *out_item, il_time until)
     return receive(subscriber, out_item, 1, until, &count);
 }
 
-int il_subscriber_recv_many(il_subscriber *subscriber, void *out_items, size_t count, il_time until,
-                            size_t *out_count)
+int il_subscriber_recv_many(il_subscriber *subscriber, void *out_items, size_t max, il_time until,
+                            size_t *out_got)
 {
     unsigned char *items = out_items;
-    size_t first, more = 0;
-    if (!count) return -EINVAL;
-    int status = receive(subscriber, items, count, until, &first);
+    size_t first = 0, more = 0;
+    int status = max ? receive(subscriber, items, max, until, &first) : 0;
     if (status) return status;
-    if (first == 1 && count > 1) /* it may have been handed over; others may have come since */
-        receive(subscriber, items + subscriber->broadcast->item_size, count - 1, IL_NOW, &more);
-    *out_count = first + more;
+    if (first == 1 && max > 1) /* it may have been handed over; others may have come since */
+        receive(subscriber, items + subscriber->broadcast->item_size, max - 1, IL_NOW, &more);
+    *out_got = first + more;
     return 0;
 }
 

@@ -382,6 +382,8 @@ static int fill_channels(il_executor *pool)
         il_chan_free(chan);
     }
     return first;
+}
+
 enum { VALUES = 5, LISTENERS = 3 };
 
 static int hear_all(void *in, void *out)

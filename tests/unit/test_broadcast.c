@@ -461,6 +461,8 @@ static void many_takes_what_is_there(void **state)
     size_t got = 77;
     assert_int_equal(il_subscriber_recv_many(subscriber, items, 8, IL_NOW, &got), -EAGAIN);
     assert_int_equal(got, 77);
+    assert_int_equal(il_subscriber_recv_many(subscriber, NULL, 0, IL_NOW, &got), 0);
+    assert_int_equal(got, 0);
     assert_sends(broadcast, 0, 2);
     assert_int_equal(il_subscriber_recv_many(subscriber, items, 8, IL_NOW, &got), 0);
     assert_int_equal(got, 3);
