@@ -88,7 +88,9 @@ void il__scope_remove_ward(il_scope *scope, il__ward *ward)
     il__gate_unlock(&scope->gate, word);
 }
 
-/* Nobody is left but wards: let one of them end. False: there was none. */
+/* After a join: let a ward end. False: there is none and, seen under the same lock, nobody else is
+ * left either. A ward that was cancelled may have become a child since the join, and be none of the
+ * list any more. */
 static bool end_ward(il_scope *scope)
 {
     uint64_t word = il__gate_lock(&scope->gate);
@@ -97,7 +99,7 @@ static bool end_ward(il_scope *scope)
     if (ward) ward->hold(ward);
     il__gate_unlock(&scope->gate, word);
     if (ward) ward->end(ward);
-    return ward;
+    return ward || has_children(word);
 }
 
 int il_scope_open(const il_scope_opts *opts, il_scope **out_scope)
