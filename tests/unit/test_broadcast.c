@@ -184,6 +184,19 @@ static void one_that_is_let_go_drains_what_is_left_and_is_told(void **state)
     il_broadcast_free(broadcast);
 }
 
+static void one_that_lags_as_much_as_it_may_is_kept(void **state)
+{
+    il_broadcast *broadcast = broadcast_of(CAPACITY);
+    il_subscriber *subscriber = subscribe(broadcast, IL_LAG_DISCONNECT);
+    for (long n = 0; n < 3 * CAPACITY; n += CAPACITY) {
+        assert_sends(broadcast, n, n + CAPACITY - 1);
+        assert_receives(subscriber, n, n + CAPACITY - 1);
+    }
+    assert_int_equal(il_subscriber_lost(subscriber), 0);
+    il_subscriber_free(subscriber);
+    il_broadcast_free(broadcast);
+}
+
 static void one_that_is_let_go_long_ago_finds_nothing(void **state)
 {
     il_broadcast *broadcast = broadcast_of(CAPACITY);
@@ -664,6 +677,7 @@ int main(void)
         cmocka_unit_test(one_that_blocks_loses_nothing_and_holds_the_sender_up),
         cmocka_unit_test(one_that_drops_loses_the_oldest_and_counts_them),
         cmocka_unit_test(one_that_is_let_go_drains_what_is_left_and_is_told),
+        cmocka_unit_test(one_that_lags_as_much_as_it_may_is_kept),
         cmocka_unit_test(one_that_is_let_go_long_ago_finds_nothing),
         cmocka_unit_test(those_that_do_not_block_hold_nobody_up),
         cmocka_unit_test(leaving_frees_the_senders_that_one_held_up),
