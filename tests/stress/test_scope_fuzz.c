@@ -245,7 +245,7 @@ static int branch(struct node *self)
 
 static int act(struct node *self)
 {
-    switch (below(&self->random, 10)) {
+    switch (below(&self->random, 14)) {
     case 0: return send_one(self);
     case 1: return receive_one(self);
     case 2: return select_one(self);
