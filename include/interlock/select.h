@@ -76,24 +76,24 @@ static inline il_case il__case(il__kind kind, const void *on, const void *item)
     return made;
 }
 
-/* One function a kind, so that the compiler checks what it is given. */
-#define IL__CASE(name, type, kind)                                                                 \
-    static inline il_case il__case_##name(const type *on, const void *item)                        \
+/* One function a kind, so that the compiler checks what it is given, and knows what is written to. */
+#define IL__CASE(name, type, item_type, kind)                                                      \
+    static inline il_case il__case_##name(const type *on, item_type *item)                         \
     {                                                                                              \
         return il__case(kind, on, item);                                                           \
     }
-IL__CASE(recv, il_chan, IL__RECV)
-IL__CASE(send, il_chan, IL__SEND)
-IL__CASE(hear, il_subscriber, IL__HEAR)
-IL__CASE(done, il_future, IL__DONE)
-IL__CASE(acquire, il_sem, IL__ACQUIRE)
-IL__CASE(lock, il_mutex, IL__LOCK)
-IL__CASE(set, il_event, IL__SET)
-IL__CASE(open, il_latch, IL__OPEN)
-IL__CASE(read, il_rwlock, IL__READ)
-IL__CASE(write, il_rwlock, IL__WRITE)
-IL__CASE(empty, il_scope, IL__EMPTY)
-IL__CASE(ended, il_thread, IL__ENDED)
+IL__CASE(recv, il_chan, void, IL__RECV)
+IL__CASE(send, il_chan, const void, IL__SEND)
+IL__CASE(hear, il_subscriber, void, IL__HEAR)
+IL__CASE(done, il_future, const void, IL__DONE)
+IL__CASE(acquire, il_sem, const void, IL__ACQUIRE)
+IL__CASE(lock, il_mutex, const void, IL__LOCK)
+IL__CASE(set, il_event, const void, IL__SET)
+IL__CASE(open, il_latch, const void, IL__OPEN)
+IL__CASE(read, il_rwlock, const void, IL__READ)
+IL__CASE(write, il_rwlock, const void, IL__WRITE)
+IL__CASE(empty, il_scope, const void, IL__EMPTY)
+IL__CASE(ended, il_thread, const void, IL__ENDED)
 #undef IL__CASE
 
 static inline il_case il__case_at(il_time at)
