@@ -22,6 +22,7 @@ static int work(void *in, void *out)
         else status = il_chan_send_many(queue, halves, 2, IL_FOREVER, NULL);
         il_chan_done(queue); /* last: with the halves inside, the queue is not done yet */
         if (status) break;
+        il_yield(); /* there is always more to do: without this, as many as there are CPUs do it all */
     }
     return status == -EPIPE ? 0 : status; /* closed: that is how it ends */
 }

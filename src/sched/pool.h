@@ -116,22 +116,27 @@ void il__pool_ready(il__pool *pool, il__job *job);
 void il__pool_append(il__pool *pool, int class, il__job *job);
 void il__pool_append_locked(il__pool *pool, int class, il__job *job);
 
-/* Wake a sleeper if there is one and nobody searches. */
-void il__pool_wake_one(il__pool *pool);
+/* Wake a sleeper if there is one and fewer search than there are `jobs` to find. */
+void il__pool_wake_one(il__pool *pool, unsigned jobs);
 
 /* Work became visible to others: wake a sleeper for it, if need be. */
 static inline void il__pool_announce(il__pool *pool)
 {
     il__fence_light(); /* pairs with the heavy fence of one who goes to sleep */
     if (il__unlikely(il__load(&pool->sleeping)) && !il__load(&pool->searching))
-        il__pool_wake_one(pool);
+        il__pool_wake_one(pool, 1);
 }
 
-/* The same by a thread that is no worker of the pool: pairs with pass_on in worker.c, too. */
+/* The same by a thread that is no worker of the pool: pairs with pass_on in worker.c, too. It wakes
+ * as many as there are jobs, instead of leaving that to the first that wakes up: the kernel likes to
+ * put a thread where it was woken from, and the CPU of this one will be free when it waits. */
 static inline void il__pool_announce_from_outside(il__pool *pool)
 {
     il__fence_full();
-    il__pool_announce(pool);
+    if (il__likely(!il__load(&pool->sleeping))) return;
+    unsigned searching = il__load(&pool->searching);
+    unsigned queued = il__load(&pool->inbox[IL__NORMAL].queued);
+    if (!searching || searching < queued) il__pool_wake_one(pool, queued ? queued : 1);
 }
 
 /* Timers: a fiber's wait ends at `until`. */

@@ -60,5 +60,5 @@ void il__timers_expire(il__pool *pool)
 
 void il__timers_find_keeper(il__pool *pool)
 {
-    if (!il__load(&pool->keeper) && il__load(&pool->sleeping)) il__pool_wake_one(pool);
+    if (!il__load(&pool->keeper) && il__load(&pool->sleeping)) il__pool_wake_one(pool, 1);
 }

@@ -232,10 +232,10 @@ static bool get_up(il__worker *worker)
     return was_asleep;
 }
 
-void il__pool_wake_one(il__pool *pool)
+void il__pool_wake_one(il__pool *pool, unsigned jobs)
 {
     il__spin_lock(&pool->idle);
-    il__worker *worker = il__load(&pool->searching) ? NULL : pool->sleepers;
+    il__worker *worker = il__load(&pool->searching) < jobs ? pool->sleepers : NULL;
     if (worker) {
         pool->sleepers = worker->next_asleep;
         worker->asleep = false;

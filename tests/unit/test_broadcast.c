@@ -100,18 +100,18 @@ static void what_is_sent_before_subscribing_is_not_received(void **state)
 static void items_are_whole_whatever_their_size(void **state)
 {
     static const size_t sizes[] = { 0, 1, 7, 64, 1000 };
-    char item[1000], got[1000];
+    unsigned char item[1000], got[1000];
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         il_broadcast *broadcast = NULL;
         assert_int_equal(il_broadcast_new(sizes[i], NULL, &broadcast), 0);
         il_subscriber *subscriber = subscribe(broadcast, IL_LAG_BLOCK);
         for (int n = 0; n < 100; n++) {
             memset(item, n, sizeof item);
-            memset(got, -1, sizeof got);
+            memset(got, 0xff, sizeof got);
             assert_int_equal(il_broadcast_send(broadcast, item, IL_NOW), 0);
             assert_int_equal(il_subscriber_recv(subscriber, got, IL_NOW), 0);
             assert_memory_equal(got, item, sizes[i]);
-            assert_true(sizes[i] == sizeof got || got[sizes[i]] == -1);
+            assert_true(sizes[i] == sizeof got || got[sizes[i]] == 0xff);
         }
         il_subscriber_free(subscriber);
         il_broadcast_free(broadcast);
