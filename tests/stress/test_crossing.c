@@ -231,8 +231,8 @@ static int sleep_beside(void *in, void *out)
 {
     uint64_t random = seed;
     long seen = 0;
-    if (wake_the_other(*(il_executor **)in)) return 4;
     for (long i = 0; i < rounds / 16; i++) {
+        if (wake_the_other(*(il_executor **)in)) return 4;
         if (!until_one_falls_asleep(&seen)) return 1;
         spend(below(&random, 1000));
         if (il_sleep(il_after(IL_US(150)))) return 2;
