@@ -353,7 +353,7 @@ static void free_waits_for_who_still_touches_the_pool(void **state)
 
 int main(void)
 {
-    read_environment(IL_TSAN || IL_ASAN ? 2000 : 20000);
+    read_environment(IL_TSAN || IL_ASAN ? 2000 : 10000);
     const struct CMUnitTest tests[] = {
         CREW(a_set_that_crosses_a_wait_is_not_missed, 0, "threads"),
         CREW(a_set_that_crosses_a_wait_is_not_missed, 3, "a fiber, by a thread"),
