@@ -199,6 +199,27 @@ static void many_threads_may_submit(void **state)
     assert_int_equal(ran, CALLERS * CALLS);
 }
 
+/* More than the queue of a worker holds, or twice as many, from one task: it never lets go of its
+ * worker, so that on one worker all of them have to be kept. */
+static int submit_many_inside(void *in, void *out)
+{
+    struct caller *caller = *(struct caller **)in;
+    int failed = 0;
+    for (int i = 0; i < CALLS; i++)
+        failed += il_submit(caller->executor, count, &caller->ran, sizeof caller->ran, 0, NULL,
+                            NULL) != 0;
+    return failed;
+}
+
+static void a_task_may_submit_more_than_a_queue_holds(void **state)
+{
+    int ran = 0;
+    struct caller caller = { *state, &ran };
+    assert_int_equal(status_of(submit_pointer(*state, submit_many_inside, &caller)), 0);
+    assert_int_equal(il_executor_close(*state, LATE), 0);
+    assert_int_equal(ran, CALLS);
+}
+
 /* --- Status and error ------------------------------------------------------------------------ */
 
 static void status_of_the_task_comes_back(void **state)
@@ -1233,6 +1254,7 @@ int main(void)
         EACH_EXECUTOR(arguments_that_cannot_be_right_are_einval),
         EACH_EXECUTOR(tasks_may_submit_and_wait_for_tasks),
         EACH_EXECUTOR(many_threads_may_submit),
+        EACH_EXECUTOR(a_task_may_submit_more_than_a_queue_holds),
         EACH_EXECUTOR(status_of_the_task_comes_back),
         EACH_EXECUTOR(out_is_untouched_when_the_task_failed),
         EACH_EXECUTOR(failure_carries_words_place_and_task),
