@@ -31,13 +31,13 @@
 #include "run_sweep.h"
 #include "tool.h"
 
-enum { PATIENCE_MS = 900, BY_SIGNAL = 128 };
+enum { PATIENCE_MS = 700, BY_SIGNAL = 128 };
 
 static const int passed_on[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 enum { PASSED_ON = sizeof passed_on / sizeof *passed_on };
 
 /* One that is ignored stays so: nohup, or a shell's background job. */
-static bool is_ignored(int number)
+bool front_ignores(int number)
 {
     struct sigaction action;
     return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
@@ -49,7 +49,7 @@ static sigset_t signals_of_both(void)
 
     sigemptyset(&set);
     for (int i = 0; i < PASSED_ON; i++)
-        if (!is_ignored(passed_on[i])) sigaddset(&set, passed_on[i]);
+        if (!front_ignores(passed_on[i])) sigaddset(&set, passed_on[i]);
     sigaddset(&set, SIGTSTP);
     sigaddset(&set, SIGCONT);
     return set;

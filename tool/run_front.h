@@ -19,6 +19,9 @@ struct front {
  * with *out_end how the command is to end; or the process ends by the signal that ended the run. */
 bool front_split(struct front *front, int *out_end);
 
+/* Was the command started with this signal ignored? */
+bool front_ignores(int number);
+
 /* The runner ends the run like this: by a signal, so that the front ends by it too. */
 _Noreturn void front_end_by(int number);
 

@@ -177,6 +177,7 @@ static void pass_word(void)
         }
         if (first->state != JOB_RUNS) hear_all();
         if (!job_is_over(first)) return;
+        if (!output->json) output_write(output, first, true);
         now.speaks = first->speaks_next;
         output->speaks = NULL;
         finish_output(first);
@@ -600,11 +601,23 @@ static void check_memory(il_time time)
     free(sums);
 }
 
+static void count_rest(void)
+{
+    struct runner *run = now.run;
+
+    if (run->graph.count)
+        run->not_started = run->graph.count - run->done - run->failed - run->skipped - run->known;
+    else if (run->input.streams)
+        run->not_started = (unsigned)(run->input.lines.count - run->input.next_line);
+    else run->not_started = (unsigned)(run->input.total - run->input.next);
+}
+
 /* By signal: nothing is left, and the log, written job by job, is complete. */
 static _Noreturn void end_now(void)
 {
     progress_end();
     sweep_descendants();
+    count_rest();
     run_loop_report(now.run);
     front_end_by(now.ending);
 }
@@ -745,17 +758,6 @@ static int open_all(struct runner *run)
     return now.slots ? copy_environment() : -ENOMEM;
 }
 
-static void count_rest(void)
-{
-    struct runner *run = now.run;
-
-    if (run->graph.count)
-        run->not_started = run->graph.count - run->done - run->failed - run->skipped - run->known;
-    else if (run->input.streams)
-        run->not_started = (unsigned)(run->input.lines.count - run->input.next_line);
-    else run->not_started = (unsigned)(run->input.total - run->input.next);
-}
-
 static void close_all(void)
 {
     close(now.epoll);
@@ -772,7 +774,7 @@ static void check_output(void)
 
     int status = run->output.status ? run->output.status : run->log.status;
     if (!status || now.ending || now.orphaned || run->status) return;
-    if (run->output.status == -EPIPE) {
+    if (run->output.status == -EPIPE && !front_ignores(SIGPIPE)) {
         end_run(SIGPIPE);
     } else {
         run->status = status;
