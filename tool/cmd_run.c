@@ -326,6 +326,7 @@ static void close_runner(struct runner *runner)
 {
     for (unsigned i = 0; i < runner->graph.count; i++) job_free(runner->graph.jobs[i]);
     graph_free(&runner->graph);
+    run_log_forget(&runner->log);
     input_close(&runner->input);
     template_free(runner->template);
     text_free(&runner->report);
@@ -348,9 +349,14 @@ int cmd_run(int argc, char **argv)
 {
     struct options given = { .runner = { .input.end_of_line = '\n', .log.fd = -1 } };
     struct runner *runner = &given.runner;
+
+    front_open_missing();
     int end = tool_parse(&argp, argc, argv, ARGP_IN_ORDER, &given);
 
-    if (end) return end;
+    if (end) {
+        close_runner(runner);
+        return end;
+    }
     if (!runner->slots) runner->slots = il_cpu_count(NULL);
     int wrong = check_descriptors(runner);
     if (!wrong) wrong = open_input(&given);

@@ -18,11 +18,14 @@
 #include "run_front.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -60,6 +63,15 @@ _Noreturn void front_end_by(int number)
     _exit(BY_SIGNAL + number);
 }
 
+void front_open_missing(void)
+{
+    int fd;
+
+    do fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2) close(fd);
+}
+
 /* ---- In front ---- */
 
 static _Noreturn void end_by(int number)
@@ -82,12 +94,19 @@ static bool has_ended(pid_t runner, int *out_status)
     return waitpid(runner, out_status, WNOHANG) == runner;
 }
 
-/* Stop together: first the jobs, by way of the runner, then this process. */
+/* Stop together: first the jobs, by way of the runner, then this process. A runner that is stuck in a
+ * write is stopped as it is. */
 static void stop_all(pid_t runner)
 {
-    int status;
+    siginfo_t info = { 0 };
+
     kill(runner, SIGTSTP);
-    if (waitpid(runner, &status, WUNTRACED) == runner && !WIFSTOPPED(status)) return;
+    for (int i = 0; i < 20 && !info.si_pid; i++) {
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+        waitid(P_PID, (id_t)runner, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT);
+    }
+    if (info.si_pid && info.si_code != CLD_STOPPED) return; /* it has ended */
+    if (!info.si_pid) kill(runner, SIGSTOP);
     raise(SIGSTOP);
     kill(runner, SIGCONT);
 }
@@ -129,13 +148,30 @@ static int wait_for(pid_t runner, const sigset_t *set)
 
 /* ---- Behind ---- */
 
-static void become_runner(struct front *front, const sigset_t *set)
+/* The front is gone, and with it, maybe, who read what we write: a write that waits for a reader ends
+ * now, and what goes to a file still goes there. In a signal handler, since it is that write which must
+ * be woken. */
+static void front_gone(int number)
+{
+    struct stat what;
+    int kept = errno, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    (void)number;
+    for (int fd = 1; fd <= 2; fd++)
+        if (null >= 0 && !fstat(fd, &what) && !S_ISREG(what.st_mode)) dup2(null, fd);
+    errno = kept;
+}
+
+static void become_runner(struct front *front, const sigset_t *set, pid_t front_pid)
 {
     sigset_t pipe;
 
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE); /* a reader that went away is seen by the write */
     sigprocmask(SIG_BLOCK, &pipe, NULL);
+    sigaction(SIGALRM, &(struct sigaction){ .sa_handler = front_gone }, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGALRM, 0, 0, 0);
+    if (getppid() != front_pid) front_gone(0);
     setsid();
     sweep_adopt_orphans();
     front->signals = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -155,9 +191,9 @@ bool front_split(struct front *front, int *out_end)
     sigaddset(&waited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &waited, NULL);
     sweep_adopt_orphans();
-    pid_t runner = fork();
+    pid_t self = getpid(), runner = fork();
     if (!runner) {
-        become_runner(front, &set);
+        become_runner(front, &set, self);
         return true;
     }
     close(front->gone);

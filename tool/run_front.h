@@ -19,6 +19,10 @@ struct front {
  * with *out_end how the command is to end; or the process ends by the signal that ended the run. */
 bool front_split(struct front *front, int *out_end);
 
+/* Descriptors 0, 1 and 2 that are closed are opened, so that no file is taken for them; writing to
+ * them fails all the same. */
+void front_open_missing(void);
+
 /* Was the command started with this signal ignored? */
 bool front_ignores(int number);
 

@@ -212,6 +212,10 @@ void run_log_close(struct run_log *log)
     if (log->fd < 0) return;
     if (fdatasync(log->fd) && errno != EINVAL && !log->status) log->status = -errno;
     close(log->fd);
+}
+
+void run_log_forget(struct run_log *log)
+{
     for (size_t i = 0; i < log->known_count; i++) free(log->known[i].key);
     free(log->known);
 }

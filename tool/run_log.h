@@ -31,6 +31,10 @@ void run_log_add(struct run_log *log, const struct job *job);
 /* What the log, and --json, say of a job; without the braces. */
 void job_as_json(const struct job *job, struct text *out);
 
+/* Force it to the disk, and close it. */
 void run_log_close(struct run_log *log);
+
+/* Free what was learnt. */
+void run_log_forget(struct run_log *log);
 
 #endif

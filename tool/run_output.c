@@ -81,18 +81,23 @@ static void put_lines(struct output *output, const struct job *job, int which, c
     else put(output, which, text, size);
 }
 
+/* Write the whole lines of a text; returns how many bytes they were. */
+static size_t write_whole(struct output *output, const struct job *job, int which, const char *text,
+                          size_t size)
+{
+    const char *last = size ? memrchr(text, '\n', size) : NULL;
+    size_t whole = last ? (size_t)(last - text) + 1 : 0;
+
+    put_lines(output, job, which, text, whole);
+    return whole;
+}
+
 static void write_stream(struct output *output, struct job *job, int which, bool all)
 {
     struct text *said = &job->said[which];
-    const char *last = said->size ? memrchr(said->data, '\n', said->size) : NULL;
-    size_t whole = last ? (size_t)(last - said->data) + 1 : 0;
 
-    if (all && whole < said->size) {
-        text_put(said, "\n");
-        whole = said->size;
-    }
-    put_lines(output, job, which, said->data, whole);
-    if (whole) text_drop(said, whole);
+    if (all && said->size && said->data[said->size - 1] != '\n') text_put(said, "\n");
+    text_drop(said, write_whole(output, job, which, said->data, said->size));
 }
 
 void output_write(struct output *output, struct job *job, bool all)
@@ -101,30 +106,29 @@ void output_write(struct output *output, struct job *job, bool all)
     write_stream(output, job, 1, all);
 }
 
-int output_read(struct output *output, struct job *job, int which)
+/* What it has just said: whole lines go straight through, if nothing is before them. */
+static void take(struct output *output, struct job *job, int which, const char *text, size_t size)
 {
     struct text *said = &job->said[which];
-    size_t count = 0;
+    bool hears = output_hears(output, job);
+    size_t through = hears && !said->size ? write_whole(output, job, which, text, size) : 0;
 
-    if (!text_room(said, CHUNK)) {
-        output->status = -ENOMEM;
-        return -1;
-    }
-    int status =
-        il_process_read(job->process, which + 1, said->data + said->size, CHUNK, IL_NOW, &count);
-    if (status == -EAGAIN) return 0;
-    if (status || !count) return -1;
-    said->size += count;
-    said->data[said->size] = 0;
-    if (output_hears(output, job)) write_stream(output, job, which, false);
-    else if (!output->json) output->held += count;
-    return 1;
+    text_add(said, text + through, size - through);
+    if (said->broken) output->status = -ENOMEM;
+    else if (hears && !through) write_stream(output, job, which, false);
+    if (!hears && !output->json) output->held += size;
 }
 
-static void add_said(struct text *out, const char *name, const struct text *said)
+int output_read(struct output *output, struct job *job, int which)
 {
-    text_print(out, ", \"%s\": ", name);
-    text_json(out, said->data ? said->data : "", said->size);
+    static char chunk[CHUNK];
+    size_t size = 0;
+    int status = il_process_read(job->process, which + 1, chunk, sizeof chunk, IL_NOW, &size);
+
+    if (status == -EAGAIN) return 0;
+    if (status || !size) return -1;
+    take(output, job, which, chunk, size);
+    return 1;
 }
 
 void output_give_turn(struct output *output, struct job *job)
@@ -133,6 +137,12 @@ void output_give_turn(struct output *output, struct job *job)
     if (!job || output->json) return;
     output->held -= job->said[0].size + job->said[1].size;
     output_write(output, job, job_is_over(job));
+}
+
+static void add_said(struct text *out, const char *name, const struct text *said)
+{
+    text_print(out, ", \"%s\": ", name);
+    text_json(out, said->data ? said->data : "", said->size);
 }
 
 void output_report(struct output *output, struct job *job)

@@ -19,7 +19,7 @@ struct output {
     int status;         /* of standard output, a negative errno */
 };
 
-enum { OUTPUT_HELD = 64 << 20 };
+enum { OUTPUT_HELD = 32 << 20 };
 
 /* May it speak now? */
 bool output_hears(const struct output *output, const struct job *job);

@@ -27,6 +27,13 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/sanitize.h"
+
+/* TSan takes clone() for a fork, and would have the child report to it. */
+#if IL_TSAN
+int __clone(int (*fn)(void *arg), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
 
 #ifndef P_PIDFD
 #define P_PIDFD 3

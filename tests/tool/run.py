@@ -251,6 +251,13 @@ def closed_standard_output_is_said():
     assert done.returncode == 102 and "cannot write the output" in done.stderr, done
 
 
+def a_closed_standard_output_is_no_other_file():
+    log = _fresh("log")
+    subprocess.run(f"exec '{TOOL}' run --log '{log}' echo ::: 1 >&-", shell=True, env=ENV,
+                   stderr=subprocess.DEVNULL)
+    assert all(json.loads(line)["job"] == 1 for line in log.read_text().splitlines())
+
+
 # ---- Failures ----
 
 def the_exit_code_says_how_many_failed():
@@ -401,6 +408,20 @@ def killed_at_any_moment_and_resumed_each_job_succeeds_exactly_once():
             process.wait()
     assert _run(*args[1:]).status == 0
     assert sorted(did.read_text().split()) == sorted(jobs)
+
+
+def killed_while_nobody_reads_it_still_comes_to_its_end():
+    _fresh("log")
+    did = _fresh("did")
+    command = "head -c 300000 /dev/zero; echo {} >> did"
+    process = start("run", "-j2", "--log", "log", command, ":::", "1", "2", cwd=FOLDER,
+                    stdout=subprocess.PIPE)
+    process.stdout.read(1)
+    process.kill()
+    process.wait()
+    assert _run("--log", "log", "--resume", command, ":::", "1", "2").status == 0
+    process.stdout.close()
+    assert sorted(did.read_text().split()) == ["1", "2"]
 
 
 # ---- Nothing left ----
