@@ -94,7 +94,7 @@ static int parse_scaled(const char *option, const char *text, const char *units,
 static int parse_timeout(struct runner *runner, const char *text)
 {
     static const double seconds[] = { 1, 60, 3600, 86400 };
-    double number;
+    double number = 0;
     int wrong = parse_scaled("--timeout", text, "smhd", seconds, &number);
     if (!wrong) runner->timeout = number > 1e9 ? 0 : (int64_t)(number * 1e9);
     return wrong;
@@ -103,7 +103,7 @@ static int parse_timeout(struct runner *runner, const char *text)
 static int parse_memory(struct runner *runner, const char *text)
 {
     static const double bytes[] = { 1024, 1024, 1048576, 1073741824, 1099511627776.0 };
-    double number;
+    double number = 0;
     int wrong = parse_scaled("--memory", text, "KkMGT", bytes, &number);
     if (!wrong) runner->memory = (uint64_t)number;
     return wrong;
@@ -118,12 +118,12 @@ static int parse_halt(struct runner *runner, const char *text)
     int wrong = 0;
 
     if (text[size]) {
-        if (strncmp(text + size, ",fail=", 6))
+        if (strncmp(text + size, ",fail=", 6) != 0)
             return tool_usage("--halt: '%s' is not never, soon, now or soon,fail=N", text);
         wrong = tool_number("--halt", text + size + 6, 1, UINT32_MAX, &times);
     }
     for (unsigned i = 0; i < 3 && !wrong; i++) {
-        if (strlen(words[i]) != size || strncmp(text, words[i], size)) continue;
+        if (strlen(words[i]) != size || strncmp(text, words[i], size) != 0) continue;
         runner->halt = (enum halt)i;
         runner->halt_after = (unsigned)times;
         return 0;
