@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,10 @@ TITLES = {
     "parked-1m-end": "1000000: wake, end",
     "parked-1m-memory": "1000000: memory a fiber",
     "factor": "{n} odd 63-bit numbers",
+    "run-true": "{n} times true",
+    "run-true-cpu": "  CPU time, all of it",
+    "run-echo": "{n} times echo",
+    "run-echo-cpu": "  CPU time, all of it",
 }
 
 # What has to be there for a peer, where that is not the build alone.
@@ -69,6 +74,7 @@ COMES_WITH = {
     "openmp": "OpenMP", "openmp-body": "OpenMP", "tbb": "oneTBB", "tbb-future": "oneTBB",
     "std-locked": "oneTBB",
     "go": "Go", "gnu": "GNU factor",
+    "xargs": "xargs -P", "parallel": "GNU parallel",
 }
 
 
@@ -103,6 +109,42 @@ class Entry:
                 raise RuntimeError(f"calls itself {variant}, not {self.variant}")
             lines.append((name, int(count), float(value), unit, check))
         return lines
+
+
+class RunEntry:
+    """`interlock run`, xargs or GNU parallel over n numbers; the check is the sorted output."""
+
+    def __init__(self, variant, program, n, workers=(1, 2)):
+        self.variant, self.program, self.n, self.workers = variant, program, n, workers
+
+    def command(self, build, workers):
+        if self.variant == OURS:
+            tool = build / "tool" / "interlock"
+            return [str(tool), "run", f"-j{workers}"] if tool.exists() else None
+        found = shutil.which(self.variant)
+        if self.variant == "xargs":
+            return found and [found, "-n1", f"-P{workers}"]
+        return found and [found, "--will-cite", f"-j{workers}"]
+
+    def measure(self, build, workers, limit):
+        command = self.command(build, workers)
+        if not command:
+            return None
+        numbers = "".join(f"{i}\n" for i in range(self.n)).encode()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        done = subprocess.run([*command, self.program], input=numbers, capture_output=True,
+                              timeout=limit, check=False)
+        spent = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip().splitlines()
+            raise RuntimeError(words[-1] if words else f"exit status {done.returncode}")
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        check = hashlib.sha256(b"".join(sorted(done.stdout.splitlines()))).hexdigest()[:16]
+        name = f"run-{self.program}"
+        return [(name, workers, spent * 1e3 / self.n, "ms", check),
+                (f"{name}-cpu", workers, cpu * 1e3 / self.n, "ms", check)]
 
 
 class FactorEntry:
@@ -297,4 +339,9 @@ def experiments(mode):
     numbers = Numbers(size(2000, 20000, 100000))
     found.append(Experiment("factor", numbers.count, [
         FactorEntry(OURS, numbers), FactorEntry("gnu", numbers, (1,))], speed_up=True))
+
+    n = size(500, 3000, 10000)
+    for program in ("true", "echo"):
+        found.append(Experiment("run", n, [
+            RunEntry(variant, program, n) for variant in (OURS, "xargs", "parallel")]))
     return found

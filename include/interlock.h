@@ -20,6 +20,7 @@
 #include <interlock/scope.h>    /* what tasks belong to */
 #include <interlock/fork.h>     /* divide and conquer inside a pool */
 #include <interlock/thread.h>   /* one thread, by hand */
+#include <interlock/process.h>  /* a program beside this one */
 #include <interlock/self.h>     /* who am I, who else lives */
 
 #include <interlock/mutex.h>   /* one at a time */

@@ -15,6 +15,7 @@
 static const struct command commands[] = {
     { "choose", cmd_choose, "Measure where a job runs best, and say whether it is worth it" },
     { "factor", cmd_factor, "Print the prime factors of numbers" },
+    { "run", cmd_run, "Run command lines in parallel, and lose none" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -83,6 +84,7 @@ static const struct argp argp = {
         "Examples:\n"
         "  interlock choose\n"
         "  interlock factor 12 18446744073709551557\n"
+        "  interlock run -j4 'gzip -k {}' ::: *.txt\n"
         "\n"
         "Ends with 0 when all is done, 1 when something failed, 2 when the command line is wrong.",
     .help_filter = with_commands,

@@ -21,7 +21,7 @@ static int note(void *in, void *out)
 
 static bool is_refusal(int status)
 {
-    return status == -ENOMEM || status == -EAGAIN || status == -ECANCELED;
+    return status == -ENOMEM || status == -EAGAIN || status == -ECANCELED || status == -EMFILE;
 }
 
 /* A status that an operation may end with when something was refused. */
@@ -501,6 +501,25 @@ static void assert_works(il_executor *pool)
     assert_int_equal(go_in_a_scope(pool), 0);
 }
 
+/* A child with pipes, read and waited for by a thread; nothing of it is left. */
+static int run_a_process(il_executor *pool)
+{
+    const char *const argv[] = { "/bin/sh", "-c", "read x; echo $x", NULL };
+    il_process_opts opts = { .in = IL_PIPE, .out = IL_PIPE, .err = IL_NULL, .group = true };
+    il_process *process = NULL;
+    char word[8] = "";
+    size_t size = 0;
+    int status = il_process_start(argv, &opts, &process);
+    CHECK(!status || !process);
+    if (!status) status = il_process_write(process, "word\n", 5, LATE, NULL);
+    if (!status) status = il_process_read(process, 1, word, sizeof word, LATE, &size);
+    CHECK(status || (size == 5 && !memcmp(word, "word\n", 5)));
+    if (!status) status = il_process_wait(process, LATE, NULL);
+    il_process_free(process);
+    CHECK(il_process_list(NULL, 0) == 0);
+    return status;
+}
+
 static void refuse_each(operation *operate, unsigned workers)
 {
     size_t threads = il_thread_list(NULL, 0);
@@ -537,6 +556,7 @@ static void refuse_each(operation *operate, unsigned workers)
 
 REFUSED(make_a_pool)
 REFUSED(submit_and_get)
+REFUSED(run_a_process)
 REFUSED(submit_and_park)
 REFUSED(nest_tasks)
 REFUSED(go_in_a_scope)
@@ -559,6 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(make_a_pool_survives_each_refusal),
+        cmocka_unit_test(run_a_process_survives_each_refusal),
         cmocka_unit_test(submit_and_get_survives_each_refusal),
         cmocka_unit_test(submit_and_park_survives_each_refusal),
         cmocka_unit_test(nest_tasks_survives_each_refusal),

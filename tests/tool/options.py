@@ -7,11 +7,11 @@ import re
 from tool import interlock, main
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["choose", "factor"]
+COMMANDS = ["choose", "factor", "run"]
 
 
 def help_shows_examples_and_exit_codes():
-    for command in [], ["choose"], ["factor"]:
+    for command in [], *([c] for c in COMMANDS):
         done = interlock(*command, "--help")
         assert done.status == 0 and done.err == ""
         assert "Examples:\n  interlock " in done.out
@@ -38,7 +38,7 @@ def version_is_that_of_the_library():
 
 MISTAKES = {
     (): "interlock: no command; 'interlock --help' lists them",
-    ("fatcor",): "interlock: 'fatcor' is no command; there are: choose, factor",
+    ("fatcor",): "interlock: 'fatcor' is no command; there are: choose, factor, run",
     ("--frob",): "interlock: unrecognized option '--frob'",
     ("-q",): "interlock: invalid option -- 'q'",
     ("factor", "--frob"): "interlock factor: unrecognized option '--frob'",
@@ -63,6 +63,23 @@ MISTAKES = {
     ("choose", "--frob"): "interlock choose: unrecognized option '--frob'",
     ("choose", "lunch"): "interlock choose: 'lunch' is no job; there are: factor",
     ("choose", "factor", "factor"): "interlock choose: 'factor': one job at a time",
+    ("run", "-j", "0"): "interlock run: -j: 0 is not from 1 to 4096",
+    ("run", "--frob"): "interlock run: unrecognized option '--frob'",
+    ("run", "echo {2}", ":::", "1"): "interlock run: {2}: there is 1 source of arguments",
+    ("run", "echo `{}`", ":::", "1"):
+        "interlock run: a replacement word inside `...`: write $(...) instead",
+    ("run", "x", "::::"): "interlock run: ::::: needs a file",
+    ("run", "x", "::::", "/none"): "interlock run: /none: No such file or directory",
+    ("run", "--timeout", "1y", "x"):
+        "interlock run: --timeout: '1y' is not a number with one of the units smhd",
+    ("run", "--memory", "-1", "x"):
+        "interlock run: --memory: '-1' is not a number with one of the units KkMGT",
+    ("run", "--halt", "later", "x"):
+        "interlock run: --halt: 'later' is not never, soon, now or soon,fail=N",
+    ("run", "--resume", "x"): "interlock run: --resume: needs --log",
+    ("run", "--job", "a: x", "y"):
+        "interlock run: --job and --jobs: the command stands there",
+    ("run", "--tag", "--json", "x"): "interlock run: --tag and --json: one of them",
     ("choose", "--runs", "0"): "interlock choose: --runs: 0 is not from 1 to 1000",
 }
 

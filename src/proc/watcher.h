@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_PROC_WATCHER_H
+#define IL_PROC_WATCHER_H
+
+/*
+ * Waiting for a descriptor. One thread watches for the whole program: started at the first wait,
+ * gone when there has been nothing to watch for a second.
+ */
+
+#include "wait/gate.h"
+
+typedef struct il__watch {
+    il__gate gate;   /* state: READY, it was seen and nobody was there to be told */
+    int fd;          /* set before the first wait, open until the close */
+    uint32_t events; /* EPOLLIN or EPOLLOUT; set with it */
+    uint32_t slot;   /* 0: not known to the watcher; this and `armed` are guarded by its lock */
+    bool armed;      /* the watcher will tell */
+} il__watch;
+
+/* Wait until the descriptor may be ready. 0 (try it, it need not be), -ETIMEDOUT, -ECANCELED,
+ * -EAGAIN (no thread), -ENOMEM, -EMFILE. */
+int il__watch_wait(il__watch *watch, const char *what, const void *on, il__cancels cancels,
+                   il_time until);
+
+/* Forget it; before the descriptor is closed. Again, or never watched, is nothing. */
+void il__watch_close(il__watch *watch);
+
+/* Call fn(arg) on the thread that watches, and wait for it. With `keep` that thread goes on until
+ * as many il__watcher_release: it is the parent of daemons. 0, -EAGAIN, -ENOMEM, -EMFILE. */
+int il__watcher_call(void (*fn)(void *arg), void *arg, bool keep);
+void il__watcher_release(void);
+
+/* Is there that thread? For tests. */
+bool il__watcher_runs(void);
+
+#endif
