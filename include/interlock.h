@@ -15,6 +15,7 @@
 #include <interlock/cpu.h>    /* how many CPUs are ours */
 
 #include <interlock/executor.h> /* where tasks run */
+#include <interlock/processes.h> /* the same in worker processes */
 #include <interlock/future.h>   /* what comes back */
 #include <interlock/map.h>      /* one function over many items */
 #include <interlock/scope.h>    /* what tasks belong to */

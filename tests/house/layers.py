@@ -24,6 +24,7 @@ FLOORS = {
     "sync": ["wait"],
     "task": ["sync"],
     "sched": ["task"],
+    "proc": ["task"],
     "choose": ["task"],
 }
 OUTSIDE = ["tool", "examples", "bench"]  # they see what a user of the library sees
