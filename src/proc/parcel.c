@@ -283,7 +283,7 @@ static int post(il__crew *crew, il__process *process, il__parcel *parcel)
     slot->out_size = parcel->out_size;
     slot->retries = parcel->retries;
     slot->deadline = parcel->deadline == IL_FOREVER ? 0 : parcel->deadline;
-    slot->stop = parcel->stop;
+    slot->stop = parcel->stop || parcel->each;
     slot->at = 0;
     slot->failed_at = stowage.items;
     il__store(&slot->cancel, 0);
@@ -467,7 +467,9 @@ static void take_done(il__crew *crew, il__process *process, unsigned number)
         return;
     }
     int status = why_stop(parcel, il_now());
-    finish(crew, parcel, status ? status : stopped < 0 ? stopped : -ECANCELED);
+    if (!status && failed && parcel->each && !stopped)
+        il__parcels_put_back(queue_of(crew, parcel), parcel); /* the rest of it */
+    else finish(crew, parcel, status ? status : stopped < 0 ? stopped : -ECANCELED);
 }
 
 bool il__crew_collect(il__crew *crew)

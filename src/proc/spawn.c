@@ -24,6 +24,12 @@
 #include "proc/zygote.h"
 #include "proc/lane.h"
 
+/* Here, so that who links the static library and makes pools has it too. */
+__attribute__((constructor)) static void look_at_mark(void)
+{
+    il__zygote_become_if_asked();
+}
+
 /* The path of the shared library that this is in; "": it is part of the program. */
 static void own_library(char *path, size_t size)
 {

@@ -320,7 +320,7 @@ static void close_the_rest(void)
     syscall(SYS_close_range, from, ~0U, 0);
 }
 
-__attribute__((constructor)) static void become_zygote_if_asked(void)
+void il__zygote_become_if_asked(void)
 {
     const char *mark = getenv(IL__ZYGOTE_MARK);
     int control;

@@ -11,4 +11,7 @@
 /* Start one: our end of its socket, and its number. 0 or -errno. Any thread, at any time. */
 int il__zygote_start(const char *name, int *out_control, pid_t *out_pid);
 
+/* If this process was started to be one, be it, and do not return. */
+void il__zygote_become_if_asked(void);
+
 #endif

@@ -22,12 +22,13 @@ struct il__parcel {
     unsigned retries; /* of each item */
     int8_t priority;
     bool stop;         /* at the first failure */
+    bool each;         /* tell of each item that fails */
     il_time deadline;  /* IL_FOREVER: none */
     il__cancel *cancel; /* stop it when this has a status, or NULL */
 
     /* It is about to be started: false when it is over already, and nobody's. NULL: go on. */
     bool (*begin)(il__parcel *parcel);
-    /* An item has failed; takes the error. Unless `stop`, the executor may tell of the first of
+    /* An item has failed; takes the error. Unless `each`, the executor may tell of the first of
      * several only. */
     void (*failed)(il__parcel *parcel, size_t index, int status, il__error *error);
     /* It is over, and no longer the executor's: items [0, from) have run. 0, or why the others have
