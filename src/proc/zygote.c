@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +32,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <interlock/time.h>
+
 #include "base/memory.h"
-#include "base/sanitize.h"
 #include "os/shared.h"
 #include "proc/lane.h"
+
+enum { STRAYS = 20 /* milliseconds that their end may hold up the report of a worker's */ };
 
 struct child {
     pid_t pid; /* 0: none */
@@ -73,8 +77,8 @@ static void kill_worker(pid_t pid, int signal)
     kill(pid, signal);
 }
 
-/* Kill what has become our child without being a worker, unless it is of a session whose worker
- * lives. True: there was something. */
+/* Kill and reap what has become our child without being a worker, unless it is of a session whose
+ * worker lives. True: there was something. */
 static bool kill_strays(void)
 {
     bool found = false;
@@ -87,6 +91,7 @@ static bool kill_strays(void)
         pid_t session = getsid(pid);
         if (session > 0 && find_child(session)) continue;
         kill(pid, SIGKILL);
+        waitpid(pid, NULL, WNOHANG);
         found = true;
     }
     if (file) fclose(file);
@@ -117,7 +122,8 @@ static void reap_worker(struct child *child)
         .peak = used.ru_maxrss * 1024,
     };
     child->pid = 0;
-    while (kill_strays() && waitpid(-1, NULL, WNOHANG | WNOWAIT) == 0) {}
+    il_time until = il_after(IL_MS(STRAYS));
+    while (kill_strays() && il_now() < until) sched_yield();
     report(&ended);
 }
 
