@@ -98,14 +98,14 @@ static void watch(il__crew *crew, il_time when)
 int il__crew_send_mail(il__process *process, il__mail *mail, int descriptor)
 {
     int status = il__message_send(process->socket, mail, sizeof *mail, &descriptor, descriptor >= 0);
-    if (!status) il__store_release(&process->lane->mail, ++process->mail); /* pairs with read_mail */
+    if (!status) il__store_seq(&process->lane->mail, ++process->mail); /* pairs with read_mail */
     return status;
 }
 
 void il__wake_worker(il__process *process)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in go_to_sleep of the worker */
-    if (il__likely(!il__load(&process->lane->asleep))) return;
+    /* What it is to see was stored before, in sequentially consistent order. */
+    if (il__likely(!il__load_seq(&process->lane->asleep))) return;
     il__add(&process->lane->wake, 1);
     il__futex_wake_across(&process->lane->wake, 1);
 }
@@ -297,7 +297,7 @@ static int post(il__crew *crew, il__process *process, il__parcel *parcel)
     watch(crew, parcel->deadline);
     il__store_release(&slot->state, IL__POSTED); /* pairs with the swap in run, of the worker */
     lane->queue[process->posted % IL__QUEUE] = (unsigned char)number;
-    il__store_release(&lane->posted, ++process->posted); /* pairs with the acquire there */
+    il__store_seq(&lane->posted, ++process->posted); /* pairs with the acquire there */
     return 0;
 }
 
@@ -392,6 +392,11 @@ void il__crew_fill(il__crew *crew)
         if (!parcel) break;
         if (!begin(crew, parcel, now)) continue;
         int status = post(crew, process, parcel);
+        if (status == -EPIPE || status == -ECONNRESET) { /* it is dead; we are about to be told */
+            process->killed = true;
+            il__parcels_put_back(queue_of(crew, parcel), parcel);
+            continue;
+        }
         if (status == -EAGAIN) {
             il__parcels_put_back(queue_of(crew, parcel), parcel);
             watch(crew, now + IL_MS(1));

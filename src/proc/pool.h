@@ -74,6 +74,7 @@ typedef struct il__crew {
     il__parcels inbox;   /* guarded by inbox_lock */
     uint32_t waiting;    /* atomic: tasks not started; for queue_limit */
     uint32_t visitors;   /* atomic: threads that may touch the pool after their task has ended */
+    uint32_t came;       /* atomic: something for the monitor; set by kick */
     uint32_t look;       /* atomic: something was cancelled or recalled */
     uint32_t stopping;   /* atomic: the monitor is to end */
     uint32_t recalls;    /* atomic: parcels were recalled, look through the queue */

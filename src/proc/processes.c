@@ -61,8 +61,8 @@ static int refuse_after_fork(const il__crew *crew)
 static void kick(il__crew *crew)
 {
     uint64_t one = 1;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in go_to_sleep */
-    if (il__likely(!il__load(&crew->board->asleep))) return;
+    il__store_seq(&crew->came, 1); /* one of us sees the other: see go_to_sleep */
+    if (il__likely(!il__load_seq(&crew->board->asleep))) return;
     if (!il__swap(&crew->board->asleep, 0)) return;
     ssize_t written = write(crew->event, &one, sizeof one);
     (void)written; /* it fails when the counter is full: then it is told already */
@@ -259,14 +259,13 @@ static void take_inbox(il__crew *crew)
 
 static bool something_came(il__crew *crew)
 {
-    if (il__load(&crew->inbox.first) || il__load(&crew->look) || il__load(&crew->stopping))
-        return true;
+    if (il__load_seq(&crew->came)) return true;
     for (unsigned i = 0; i < crew->executor.workers; i++) {
         const il__process *process = &crew->processes[i];
-        if (process->state == IL__STARTING && il__load(&process->lane->ready) &&
+        if (process->state == IL__STARTING && il__load_seq(&process->lane->ready) &&
             !process->lane->ready_status)
             return true;
-        if (process->held && il__load(&process->lane->finished) != process->collected) return true;
+        if (process->held && il__load_seq(&process->lane->finished) != process->collected) return true;
     }
     return false;
 }
@@ -305,8 +304,7 @@ static void go_to_sleep(il__crew *crew)
         if (something_came(crew)) return;
         il__pause();
     }
-    il__store_seq(&crew->board->asleep, 1);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with those in kick and tell_parent */
+    il__store_seq(&crew->board->asleep, 1); /* then look once more: see kick and tell_parent */
     read_events(crew, something_came(crew) ? 0 : until_next_timer(crew));
     il__store(&crew->board->asleep, 0);
 }
@@ -318,6 +316,7 @@ static void *monitor(void *arg)
     snprintf(name, sizeof name, "%s/monitor", crew->name);
     il__thread_agent_rename(name);
     for (unsigned round = 0; !il__load_acquire(&crew->stopping); round++) {
+        if (il__load(&crew->came)) il__swap(&crew->came, 0); /* before we look at what came */
         take_inbox(crew);
         bool busy = il__crew_collect(crew);
         if (il__load(&crew->look) || (crew->next_timer != IL_FOREVER && il_now() >= crew->next_timer)) {

@@ -293,8 +293,9 @@ static void run_slot(il__slot *slot)
 
 static void tell_parent(void)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in go_to_sleep of the monitor */
-    if (il__likely(!il__load(&me.setup.board->asleep))) return;
+    /* Who sleeps says so, then looks; we made it visible, then look whether anybody sleeps. All of it
+     * is sequentially consistent, so one sees the other. */
+    if (il__likely(!il__load_seq(&me.setup.board->asleep))) return;
     if (!il__swap(&me.setup.board->asleep, 0)) return;
     uint64_t one = 1;
     ssize_t written = write(me.setup.event, &one, sizeof one);
@@ -305,7 +306,7 @@ static void hand_back(il__lane *lane, il__slot *slot)
 {
     lane->ended[lane->finished % IL__QUEUE] = (unsigned char)(slot - lane->slots);
     il__store_release(&slot->state, IL__DONE);               /* pairs with collect */
-    il__store_release(&lane->finished, lane->finished + 1); /* pairs with collect */
+    il__store_seq(&lane->finished, lane->finished + 1); /* pairs with collect, and see tell_parent */
     tell_parent();
 }
 
@@ -343,10 +344,9 @@ static void go_to_sleep(il__lane *lane)
     }
     fflush(NULL);
     uint32_t wake = il__load(&lane->wake);
-    il__store_seq(&lane->asleep, 1);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the one in wake_worker */
-    if (il__load(&lane->posted) == lane->read && il__load(&lane->mail) == me.mail_seen &&
-        !il__load(&lane->leave))
+    il__store_seq(&lane->asleep, 1); /* then look once more: see wake_worker */
+    if (il__load_seq(&lane->posted) == lane->read && il__load_seq(&lane->mail) == me.mail_seen &&
+        !il__load_seq(&lane->leave))
         il__futex_wait_across(&lane->wake, wake, IL_FOREVER);
     il__store(&lane->asleep, 0);
 }
@@ -446,7 +446,7 @@ _Noreturn void il__worker_main(const il__worker_setup *setup)
 
     il__lane *lane = setup->lane;
     lane->ready_status = run_initialiser();
-    il__store_release(&lane->ready, 1); /* pairs with look_for_ready */
+    il__store_seq(&lane->ready, 1); /* pairs with look_for_ready, and see tell_parent */
     tell_parent();
     if (lane->ready_status) leave();
     run(lane);

@@ -265,13 +265,13 @@ static _Noreturn void run(void)
 
 /* --- Becoming one ----------------------------------------------------------------------------- */
 
-/* Is the socket's other end our parent's? Then the mark in the environment is meant for us. */
-static bool is_from_parent(int control, pid_t parent)
+/* Was the socket made by the one who is said to be our parent? Then the mark is meant for us, also
+ * if that one is dead by now. */
+static bool is_meant_for_us(int control, pid_t parent)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    return !getsockopt(control, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.pid == parent &&
-           getppid() == parent;
+    return !getsockopt(control, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.pid == parent;
 }
 
 static void leave_no_marks(void)
@@ -332,11 +332,9 @@ void il__zygote_become_if_asked(void)
     int control;
     long parent;
     if (!mark || sscanf(mark, "%d:%ld", &control, &parent) != 2) return;
-    if (!is_from_parent(control, (pid_t)parent)) {
-        leave_no_marks();
-        return;
-    }
+    bool ours = is_meant_for_us(control, (pid_t)parent);
     leave_no_marks();
+    if (!ours) return;
     take_over(control, (pid_t)parent);
     close_the_rest();
     run();
