@@ -25,9 +25,9 @@ static int make_processes(unsigned workers, il_executor **out_executor)
 }
 
 const struct executor_kind executor_kinds[] = {
-    { "inline", make_inline, false },
-    { "threads", make_threads, true },
-    { "processes", make_processes, true },
+    { "inline", make_inline, false, false },
+    { "threads", make_threads, true, false },
+    { "processes", make_processes, true, true },
     { 0 },
 };
 

@@ -340,7 +340,7 @@ static bool begin(il__crew *crew, il__parcel *parcel, il_time now)
             il__crew_ended(crew);
             return false;
         }
-        crew->started++;
+        il__bump(&crew->started);
     }
     int status = why_stop(parcel, now);
     if (status) finish(crew, parcel, status);

@@ -245,7 +245,6 @@ static void recall(il_executor *executor, il__parcel *parcel)
 static void take_inbox(il__crew *crew)
 {
     il__parcel *parcel;
-    if (!il__load(&crew->inbox.first)) return;
     il__spin_lock(&crew->inbox_lock);
     il__parcels inbox = crew->inbox;
     crew->inbox.first = NULL;
@@ -316,8 +315,7 @@ static void *monitor(void *arg)
     snprintf(name, sizeof name, "%s/monitor", crew->name);
     il__thread_agent_rename(name);
     for (unsigned round = 0; !il__load_acquire(&crew->stopping); round++) {
-        if (il__load(&crew->came)) il__swap(&crew->came, 0); /* before we look at what came */
-        take_inbox(crew);
+        if (il__load(&crew->came) && il__swap(&crew->came, 0)) take_inbox(crew);
         bool busy = il__crew_collect(crew);
         if (il__load(&crew->look) || (crew->next_timer != IL_FOREVER && il_now() >= crew->next_timer)) {
             il__swap(&crew->look, 0);
