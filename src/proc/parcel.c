@@ -23,7 +23,7 @@
 enum {
     TARGET = 300,               /* microseconds of work that a worker has ahead */
     LONG = 2,                   /* milliseconds: of longer ones it has none ahead */
-    KEPT_BLOCK = 4 << 20,       /* bytes; a larger one goes back to the system after use */
+    KEPT_BLOCK = 32 << 20,      /* bytes; a larger one goes back to the system after use */
 };
 
 /* --- Queues ----------------------------------------------------------------------------------- */
@@ -462,6 +462,7 @@ static void take_done(il__crew *crew, il__process *process, unsigned number)
     bool failed = take_results(process, number, parcel, items_run(slot, parcel));
     int64_t took = slot->took > 0 ? slot->took : 1;
     int stopped = slot->stopped;
+    parcel->took += took;
     crew->usual = crew->usual ? crew->usual + (took - crew->usual) / 8 : took;
     if (crew->usual < 1) crew->usual = 1;
     if (process->blocks[number].size > KEPT_BLOCK) free_block(&process->blocks[number]);

@@ -33,12 +33,19 @@
 #include "task/task.h"
 #include "wait/thread_agent.h"
 
-enum { SPINS = 100, LOOK_AT_SIZE = 1 /* milliseconds between two looks at our size */ };
+enum {
+    SPINS = 100,
+    LOOK_AT_SIZE = 1, /* milliseconds between two looks at our size */
+    PIECE = 2 << 20,  /* bytes of a region that are touched at once */
+    LOOK = 20,        /* microseconds between two looks whether to stop, about */
+    LONGEST = 4096,   /* items between them at the most */
+};
 
 struct mapped {
     void *memory;
     size_t size;
     uint32_t number;
+    bool *filled; /* of a region: which PIECEs have been touched; NULL: not known */
 };
 
 static struct worker {
@@ -84,14 +91,23 @@ static void keep_block(const il__mail *mail, int descriptor)
 {
     struct mapped *block = &me.blocks[mail->slot % IL__SLOTS];
     if (block->memory) il__shared_unmap(block->memory, block->size);
-    *block = (struct mapped){ il__shared_map(descriptor, mail->size, NULL), mail->size, mail->number };
+    *block = (struct mapped){
+        .memory = il__shared_map(descriptor, mail->size, NULL),
+        .size = mail->size,
+        .number = mail->number,
+    };
 }
 
 static void keep_region(const il__mail *mail, int descriptor)
 {
     me.regions = grow(me.regions, me.region_count + 1, sizeof *me.regions);
     void *memory = il__shared_map(descriptor, mail->size, (void *)(uintptr_t)mail->where);
-    me.regions[me.region_count++] = (struct mapped){ memory, mail->size, mail->number };
+    me.regions[me.region_count++] = (struct mapped){
+        .memory = memory,
+        .size = mail->size,
+        .number = mail->number,
+        .filled = il__zalloc(mail->size / PIECE + 1),
+    };
 }
 
 static void forget_region(const il__mail *mail)
@@ -99,6 +115,7 @@ static void forget_region(const il__mail *mail)
     for (uint32_t i = 0; i < me.region_count; i++) {
         if (me.regions[i].number != mail->number) continue;
         if (me.regions[i].memory) il__shared_unmap(me.regions[i].memory, me.regions[i].size);
+        il__free(me.regions[i].filled);
         me.regions[i] = me.regions[--me.region_count];
         return;
     }
@@ -122,6 +139,13 @@ static void read_mail(void)
     }
 }
 
+static struct mapped *find_region(uint32_t number)
+{
+    for (uint32_t i = 0; i < me.region_count; i++)
+        if (me.regions[i].number == number && me.regions[i].memory) return &me.regions[i];
+    return NULL;
+}
+
 static void *find_place(const il__slot *slot, const il__where *place)
 {
     if (place->where == IL__IN_SLOT) return (char *)slot->bytes + place->at;
@@ -129,10 +153,8 @@ static void *find_place(const il__slot *slot, const il__where *place)
         struct mapped *block = &me.blocks[slot - me.setup.lane->slots];
         return block->memory ? (char *)block->memory + place->at : NULL;
     }
-    for (uint32_t i = 0; i < me.region_count; i++)
-        if (me.regions[i].number == place->region && me.regions[i].memory)
-            return (char *)me.regions[i].memory + place->at;
-    return NULL;
+    struct mapped *region = find_region(place->region);
+    return region ? (char *)region->memory + place->at : NULL;
 }
 
 /* --- Cancellation ---------------------------------------------------------------------------- */
@@ -197,48 +219,85 @@ static void note_failure(il__slot *slot, uint64_t index, int status, il__frame *
     il__error_unref(error);
 }
 
-static int call(il_fn *fn, void *in, void *out, uint32_t retries, il__cancel *node)
+/* Run [from, to), or up to the first failure; returns how far it came. Which item runs must be known
+ * at any moment, since it may be the last. */
+static uint64_t run_stretch(il__slot *slot, il_fn *fn, char *in, char *out, uint64_t from,
+                            uint64_t to, int *out_status)
 {
-    int status;
-    do status = fn(in, out);
-    while (il__unlikely(status < 0) && retries-- && !il__cancel_status(node));
-    int cancelled = il__unlikely(status < 0) ? il__cancel_status(node) : 0;
+    size_t in_size = slot->in_size, out_size = slot->out_size;
+    for (in += from * in_size, out += from * out_size; from < to; from++) {
+        il__store(&slot->at, from);
+        int status = fn(in_size ? in : NULL, out_size ? out : NULL);
+        if (il__unlikely(status < 0)) {
+            *out_status = status;
+            return from;
+        }
+        in += in_size;
+        out += out_size;
+    }
+    return from;
+}
+
+/* An item has failed: try it again as often as it may be. Its last status. */
+static int try_again(il__slot *slot, il_fn *fn, char *in, char *out, uint64_t at, int status,
+                     il__cancel *node)
+{
+    for (uint32_t left = slot->retries; left && status < 0 && !il__cancel_status(node); left--) {
+        status = 0;
+        run_stretch(slot, fn, in, out, at, at + 1, &status);
+    }
+    int cancelled = status < 0 ? il__cancel_status(node) : 0;
     return cancelled ? cancelled : status;
 }
 
+/* Stretches are made to take about LOOK; between them we look whether to stop. */
 static void run_items(il__slot *slot, il_fn *fn, char *in, char *out, il__cancel *node,
                       il__frame *frame)
 {
-    uint64_t i = 0;
-    for (; i < slot->count; i++) {
-        il__store(&slot->at, i);
+    uint64_t at = 0, length = 1;
+    il_time begun = il_now();
+    while (at < slot->count) {
+        il__store(&slot->at, at);
         slot->stopped = il__cancel_status(node);
         if (slot->stopped) return;
-        int status = call(fn, in ? in + i * slot->in_size : NULL,
-                          out ? out + i * slot->out_size : NULL, slot->retries, node);
-        if (il__likely(status >= 0)) continue;
-        if (slot->count > 1 && status == il__cancel_status(node)) {
-            slot->stopped = status; /* the echo of a cancellation is no failure of its own */
-            return;
+        int status = 0;
+        uint64_t end = slot->count - at < length ? slot->count : at + length;
+        at = run_stretch(slot, fn, in, out, at, end, &status);
+        if (il__unlikely(status < 0)) {
+            status = try_again(slot, fn, in, out, at, status, node);
+            if (slot->count > 1 && status < 0 && status == il__cancel_status(node)) {
+                slot->stopped = status; /* the echo of a cancellation is no failure of its own */
+                return;
+            }
+            if (status < 0) note_failure(slot, at, status, frame);
+            at++;
+            if (status < 0 && slot->stop) break;
+            continue;
         }
-        note_failure(slot, i, status, frame);
-        if (slot->stop) {
-            il__store(&slot->at, i + 1);
-            return;
-        }
+        if (at == slot->count) break;
+        il_time now = il_now();
+        if (now - begun > IL_US(LOOK)) length = length / 2 + 1;
+        else if (length < LONGEST) length *= 2;
+        begun = now;
     }
-    il__store(&slot->at, i);
+    il__store(&slot->at, at);
 }
 
-/* The pages of what is shared are there already, but not in our tables: let the kernel fill in those
- * of a piece at once rather than one fault each. */
-static void prefault(const il__where *place, char *memory, uint64_t size)
+/* The pages of a region are there already, but not in our tables: let the kernel fill in those of a
+ * piece at once rather than one fault each. Once: later it would cost and do nothing. */
+static void prefault(const il__where *place, uint64_t size)
 {
 #ifdef MADV_POPULATE_WRITE
-    size_t page = il__page_size();
-    if (place->where == IL__IN_SLOT || size < 16 * page || !memory) return;
-    uintptr_t begin = (uintptr_t)memory & ~(page - 1);
-    madvise((void *)begin, (size_t)((uintptr_t)memory + size - begin), MADV_POPULATE_WRITE);
+    struct mapped *region = place->where == IL__IN_REGION ? find_region(place->region) : NULL;
+    if (!region || !region->filled || size < PIECE / 64) return;
+    for (size_t piece = place->at / PIECE; piece <= (place->at + size - 1) / PIECE; piece++) {
+        size_t from = piece * PIECE, left = region->size - from;
+        if (region->filled[piece]) continue;
+        region->filled[piece] = true;
+        madvise((char *)region->memory + from, left < PIECE ? left : PIECE, MADV_POPULATE_WRITE);
+    }
+#else
+    (void)place, (void)size;
 #endif
 }
 
@@ -266,10 +325,10 @@ static void run_slot(il__slot *slot)
     __asm__ volatile("" ::: "memory");
     if (il__load_acquire(&slot->cancel)) cancel_here(-ECANCELED); /* it may have been set before */
 
-    char *in = slot->in_size ? find_place(slot, &slot->in) : NULL;
-    char *out = slot->out_size ? find_place(slot, &slot->out) : NULL;
+    char *in = slot->in_size ? find_place(slot, &slot->in) : (char *)slot->bytes;
+    char *out = slot->out_size ? find_place(slot, &slot->out) : (char *)slot->bytes;
     int status = find_function(slot->module, slot->offset, &fn);
-    if (!status && ((slot->in_size && !in) || (slot->out_size && !out)))
+    if (!status && (!in || !out))
         status = il_fail(-ENOMEM, "a worker could not map %llu bytes",
                          (unsigned long long)(slot->count * (slot->in_size + slot->out_size)));
     if (status) {
@@ -277,8 +336,8 @@ static void run_slot(il__slot *slot)
         il__store(&slot->at, 0);
         slot->stopped = status;
     } else {
-        prefault(&slot->in, in, slot->count * slot->in_size);
-        prefault(&slot->out, out, slot->count * slot->out_size);
+        prefault(&slot->in, slot->count * slot->in_size);
+        prefault(&slot->out, slot->count * slot->out_size);
         if (me.setup.board->cpu_time) limit_cpu(me.setup.board->cpu_time);
         run_items(slot, fn, in, out, &task.cancel, &frame);
         if (me.setup.board->cpu_time) limit_cpu(0);

@@ -37,6 +37,7 @@ struct il__parcel {
 
     /* The executor's, once posted. */
     size_t from;
+    int64_t took; /* nanoseconds that its items ran, so far */
     il__parcel *next;
     int recalled; /* atomic: a status, or 0 */
     bool waits;   /* in the queue */

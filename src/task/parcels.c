@@ -8,6 +8,7 @@
  */
 
 #include <errno.h>
+#include <stdint.h>
 
 #include <interlock/mutex.h>
 #include <interlock/sem.h>
@@ -19,8 +20,9 @@
 enum {
     AHEAD = 3,          /* parcels a worker */
     SHARES = 4,         /* a chunk is 1/SHARES of each worker's part of what is left */
-    MOST = 4096,        /* items a chunk until we know what they cost */
-    MOST_BYTES = 1 << 20,
+    FIRST = 64,         /* items a chunk until we know what they cost */
+    TARGET = 2,         /* milliseconds that a chunk may take */
+    MOST_BYTES = 16 << 20,
 };
 
 struct piece {
@@ -36,7 +38,8 @@ struct map {
     const il_map_opts *opts;
     const char *in;
     char *out;
-    size_t count, next, done, most;
+    size_t count, next, done;
+    size_t most, limit; /* items a chunk: as of now, and ever */
     unsigned pieces, out_there;
     bool stop;
 
@@ -90,6 +93,7 @@ static int post(struct map *map, struct piece *piece)
     piece->at = map->next;
     parcel->count = next_chunk(map);
     parcel->from = 0;
+    parcel->took = 0;
     parcel->recalled = 0;
     parcel->in = map->in + piece->at * parcel->in_size;
     parcel->out = map->out ? map->out + piece->at * parcel->out_size : NULL;
@@ -98,6 +102,14 @@ static int post(struct map *map, struct piece *piece)
     map->next += parcel->count;
     map->out_there++;
     return 0;
+}
+
+/* A chunk is back: let the next ones be such that each takes about TARGET. */
+static void learn(struct map *map, const il__parcel *parcel)
+{
+    if (parcel->took < IL_MS(TARGET) / 2 && parcel->count >= map->most) map->most *= 2;
+    if (parcel->took > IL_MS(TARGET)) map->most = map->most / 2 + 1;
+    if (map->most > map->limit) map->most = map->limit;
 }
 
 /* Wait for one to come back and take it off the list. */
@@ -112,6 +124,7 @@ static int take_back(struct map *map, struct piece **out_piece)
     il_mutex_unlock(&map->mutex);
     map->out_there--;
     map->done += (*out_piece)->parcel.from;
+    learn(map, &(*out_piece)->parcel);
     return 0;
 }
 
@@ -171,7 +184,8 @@ int il__map_parcels(il_executor *executor, il_fn *fn, const void *in, size_t in_
         .in = in,
         .out = out,
         .count = count,
-        .most = item && MOST_BYTES / item < MOST ? MOST_BYTES / item + 1 : MOST,
+        .most = FIRST,
+        .limit = item ? MOST_BYTES / item + 1 : SIZE_MAX,
         .pieces = AHEAD * executor->workers,
         .failed_at = count,
     };
