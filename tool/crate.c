@@ -16,8 +16,7 @@ void crate_pack(struct crate_in *crate, struct block *block)
     crate->count = block->count;
     crate->size = block->text.size;
     crate->stays = block->text.size > sizeof crate->text;
-    if (!crate->stays && block->text.size)
-        memcpy(crate->text, block->text.data, block->text.size);
+    if (!crate->stays && block->text.size) memcpy(crate->text, block->text.data, block->text.size);
 }
 
 static void load(struct crate_out *crate, const struct block *block)

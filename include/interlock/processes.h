@@ -37,19 +37,20 @@ IL__BEGIN
 
 /* All zero is each default; NULL means all defaults. */
 typedef struct il_processes_opts {
-    unsigned workers;     /* processes; 0: il_cpu_count() */
-    const char *name;     /* copied; processes are called "name/0"...; NULL: "pool" */
-    unsigned queue_limit; /* tasks accepted and not yet started; beyond it il_submit is -EAGAIN; 0: no
+    unsigned workers; /* processes; 0: il_cpu_count() */
+    const char *name; /* copied; processes are called "name/0"...; NULL: "pool" */
+    unsigned
+        queue_limit; /* tasks accepted and not yet started; beyond it il_submit is -EAGAIN; 0: no
                              limit */
     int (*on_worker_start)(void *arg); /* first in each worker, also in those that replace others;
                                           a failure or a crash fails il_processes_new */
     const void *arg;                   /* the bytes that it gets a copy of, */
     size_t arg_size;                   /* or NULL when 0 */
-    int64_t grace;          /* nanoseconds that a task gets to end by itself once it is cancelled; 0:
+    int64_t grace;    /* nanoseconds that a task gets to end by itself once it is cancelled; 0:
                                100 ms */
-    size_t memory;          /* bytes that a worker may allocate beyond what it starts with: then malloc
+    size_t memory;    /* bytes that a worker may allocate beyond what it starts with: then malloc
                                fails there; 0: no limit */
-    int64_t cpu_time;       /* nanoseconds of CPU time a task (or a chunk of a map) may use: then its
+    int64_t cpu_time; /* nanoseconds of CPU time a task (or a chunk of a map) may use: then its
                                worker is killed by SIGXCPU; 0: no limit */
     unsigned recycle_tasks; /* tasks after which a worker is replaced by a fresh one; 0: never */
     size_t recycle_size;    /* resident bytes above which it is, between tasks; 0: never */

@@ -138,7 +138,9 @@ static int start_worker(il__crew *crew, il__process *process)
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = process->index };
     int status = open_lane(process, ends);
     process->serial = ++crew->serial;
-    il__order order = { .kind = IL__ORDER_FORK, .index = process->index, .serial = process->serial };
+    il__order order = { .kind = IL__ORDER_FORK,
+                        .index = process->index,
+                        .serial = process->serial };
     if (!status && epoll_ctl(crew->poll, EPOLL_CTL_ADD, process->words, &event)) status = -errno;
     if (!status) il__crew_tell_modules(crew, process);
     if (!status) status = send_order(crew, &order, ends, 3);

@@ -27,8 +27,8 @@
 
 enum {
     IL__SLOTS = 64,
-    IL__QUEUE = 256,        /* entries; a power of two */
-    IL__SLOT_BYTES = 4096,  /* of input and output that lie in the lane itself */
+    IL__QUEUE = 256,       /* entries; a power of two */
+    IL__SLOT_BYTES = 4096, /* of input and output that lie in the lane itself */
     IL__SLOT_NAME = 48,
     IL__SLOT_WORDS = 600,
 };
@@ -52,7 +52,7 @@ typedef struct il__slot {
     uint64_t count; /* items */
     uint64_t in_size, out_size;
     il__where in, out;
-    uint32_t block; /* number of the block that IN_BLOCK means */
+    uint32_t block;   /* number of the block that IN_BLOCK means */
     uint32_t retries; /* of each item */
     int64_t deadline;
     bool stop;       /* at the first failure */

@@ -21,9 +21,9 @@
 #include "proc/pool.h"
 
 enum {
-    TARGET = 300,               /* microseconds of work that a worker has ahead */
-    LONG = 2,                   /* milliseconds: of longer ones it has none ahead */
-    KEPT_BLOCK = 32 << 20,      /* bytes; a larger one goes back to the system after use */
+    TARGET = 300,          /* microseconds of work that a worker has ahead */
+    LONG = 2,              /* milliseconds: of longer ones it has none ahead */
+    KEPT_BLOCK = 32 << 20, /* bytes; a larger one goes back to the system after use */
 };
 
 /* --- Queues ----------------------------------------------------------------------------------- */
@@ -97,7 +97,8 @@ static void watch(il__crew *crew, il_time when)
 
 int il__crew_send_mail(il__process *process, il__mail *mail, int descriptor)
 {
-    int status = il__message_send(process->socket, mail, sizeof *mail, &descriptor, descriptor >= 0);
+    int status =
+        il__message_send(process->socket, mail, sizeof *mail, &descriptor, descriptor >= 0);
     if (!status) il__store_seq(&process->lane->mail, ++process->mail); /* pairs with read_mail */
     return status;
 }
@@ -227,7 +228,8 @@ static struct stowage plan(const il__parcel *parcel)
     return plan;
 }
 
-static void stow(il__process *process, unsigned number, il__parcel *parcel, const struct stowage *plan)
+static void stow(il__process *process, unsigned number, il__parcel *parcel,
+                 const struct stowage *plan)
 {
     il__slot *slot = &process->lane->slots[number];
     const char *in = parcel->in + parcel->from * parcel->in_size;
@@ -248,7 +250,8 @@ static void stow(il__process *process, unsigned number, il__parcel *parcel, cons
     process->results[number] = plan->out_bytes ? room + plan->out_at : NULL;
 }
 
-static int prepare(il__crew *crew, il__process *process, unsigned number, const struct stowage *plan)
+static int prepare(il__crew *crew, il__process *process, unsigned number,
+                   const struct stowage *plan)
 {
     int status = 0;
     il__crew_tell_modules(crew, process);
@@ -323,10 +326,12 @@ static il__process *least_busy(il__crew *crew, unsigned most)
 static void refuse(il__crew *crew, il__parcel *parcel, int status)
 {
     if (status == -ENOEXEC)
-        parcel->failed(parcel, parcel->from, status,
-                       il__error_elsewhere(status, 0, 0, parcel->name ? parcel->name : "", "", 0,
-                                           "the function is neither in the program nor in a library "
-                                           "that it has loaded", ""));
+        parcel->failed(
+            parcel, parcel->from, status,
+            il__error_elsewhere(status, 0, 0, parcel->name ? parcel->name : "", "", 0,
+                                "the function is neither in the program nor in a library "
+                                "that it has loaded",
+                                ""));
     finish(crew, parcel, status);
 }
 
@@ -638,7 +643,8 @@ void il__crew_give_up(il__crew *crew)
     while ((parcel = take_next(crew))) {
         if (!begin(crew, parcel, il_now())) continue;
         if (crew->start_error)
-            parcel->failed(parcel, parcel->from, crew->start_status, il__error_ref(crew->start_error));
+            parcel->failed(parcel, parcel->from, crew->start_status,
+                           il__error_ref(crew->start_error));
         finish(crew, parcel, crew->start_status);
     }
 }

@@ -44,11 +44,11 @@ typedef struct il__process {
     int socket, words; /* our ends; -1 */
     bool killed;       /* we have ordered it */
 
-    uint32_t posted, collected; /* entries written and read */
-    unsigned held;              /* slots in use */
+    uint32_t posted, collected;     /* entries written and read */
+    unsigned held;                  /* slots in use */
     il__parcel *parcels[IL__SLOTS]; /* of slots in use */
     const char *results[IL__SLOTS]; /* to be copied from here; NULL: they are in place */
-    unsigned char free[IL__SLOTS]; /* a stack of slots not in use */
+    unsigned char free[IL__SLOTS];  /* a stack of slots not in use */
     unsigned free_count;
     il__block blocks[IL__SLOTS];
 
@@ -71,14 +71,14 @@ typedef struct il__crew {
 
     /* Shared with those who submit. */
     il__spin inbox_lock;
-    il__parcels inbox;   /* guarded by inbox_lock */
-    uint32_t waiting;    /* atomic: tasks not started; for queue_limit */
-    uint32_t visitors;   /* atomic: threads that may touch the pool after their task has ended */
-    uint32_t came;       /* atomic: something for the monitor; set by kick */
-    uint32_t look;       /* atomic: something was cancelled or recalled */
-    uint32_t stopping;   /* atomic: the monitor is to end */
-    uint32_t recalls;    /* atomic: parcels were recalled, look through the queue */
-    il__gate live;       /* state: tasks and parcels that have not ended */
+    il__parcels inbox; /* guarded by inbox_lock */
+    uint32_t waiting;  /* atomic: tasks not started; for queue_limit */
+    uint32_t visitors; /* atomic: threads that may touch the pool after their task has ended */
+    uint32_t came;     /* atomic: something for the monitor; set by kick */
+    uint32_t look;     /* atomic: something was cancelled or recalled */
+    uint32_t stopping; /* atomic: the monitor is to end */
+    uint32_t recalls;  /* atomic: parcels were recalled, look through the queue */
+    il__gate live;     /* state: tasks and parcels that have not ended */
     unsigned long started;
 
     /* Set at init. */
@@ -105,13 +105,13 @@ typedef struct il__crew {
         uint32_t module;
         uint64_t offset;
     } functions[IL__CACHED_FUNCTIONS];
-    int64_t usual;     /* nanoseconds an item takes, about; 0: not known */
+    int64_t usual; /* nanoseconds an item takes, about; 0: not known */
     il_time next_timer;
-    il_time retry_at;  /* when to try again to start workers */
+    il_time retry_at; /* when to try again to start workers */
 
-    bool all_ready;    /* written before `ready` is set */
+    bool all_ready; /* written before `ready` is set */
     int ready_status;
-    il_event ready;    /* all workers have started once, or one of them could not */
+    il_event ready; /* all workers have started once, or one of them could not */
 } il__crew;
 
 /* --- crew.c: the processes of a pool ----------------------------------------------------------- */

@@ -264,7 +264,8 @@ static bool something_came(il__crew *crew)
         if (process->state == IL__STARTING && il__load_seq(&process->lane->ready) &&
             !process->lane->ready_status)
             return true;
-        if (process->held && il__load_seq(&process->lane->finished) != process->collected) return true;
+        if (process->held && il__load_seq(&process->lane->finished) != process->collected)
+            return true;
     }
     return false;
 }
@@ -317,7 +318,8 @@ static void *monitor(void *arg)
     for (unsigned round = 0; !il__load_acquire(&crew->stopping); round++) {
         if (il__load(&crew->came) && il__swap(&crew->came, 0)) take_inbox(crew);
         bool busy = il__crew_collect(crew);
-        if (il__load(&crew->look) || (crew->next_timer != IL_FOREVER && il_now() >= crew->next_timer)) {
+        if (il__load(&crew->look) ||
+            (crew->next_timer != IL_FOREVER && il_now() >= crew->next_timer)) {
             il__swap(&crew->look, 0);
             il__crew_look(crew);
         }
@@ -405,8 +407,7 @@ static int make_board(il__crew *crew)
     const il_processes_opts *opts = &crew->opts;
     void *memory;
     crew->board_size = sizeof *crew->board + opts->arg_size;
-    int status =
-        il__shared_new("interlock", crew->board_size, &memory, &crew->board_descriptor);
+    int status = il__shared_new("interlock", crew->board_size, &memory, &crew->board_descriptor);
     if (status) return status;
     crew->board = memory;
     crew->board->recycle_tasks = opts->recycle_tasks;

@@ -69,13 +69,15 @@ static char **marked_environment(int control, char *room, size_t size)
     if (*library && used < size) {
         marked[kept++] = room + used;
         used += (size_t)snprintf(room + used, size - used, IL__ZYGOTE_PRELOAD "=%s",
-                                 preload ? preload : "") + 1;
+                                 preload ? preload : "") +
+                1;
     }
     if (used < size && (*library || preload)) {
         marked[kept++] = room + used;
-        used += (size_t)snprintf(room + used, size - used, "LD_PRELOAD=%s%s%s", library,
-                                 *library && preload && *preload ? ":" : "",
-                                 preload ? preload : "") + 1;
+        used +=
+            (size_t)snprintf(room + used, size - used, "LD_PRELOAD=%s%s%s", library,
+                             *library && preload && *preload ? ":" : "", preload ? preload : "") +
+            1;
     }
     marked[kept] = NULL;
     if (used <= size) return marked;
@@ -103,8 +105,8 @@ static int spawn(int control, const char *name, char **environment, pid_t *out_p
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     failed = posix_spawn_file_actions_adddup2(&actions, control, control); /* keep it on exec */
     if (!failed)
-        failed = posix_spawn(out_pid, "/proc/self/exe", &actions, &attributes, arguments,
-                             environment);
+        failed =
+            posix_spawn(out_pid, "/proc/self/exe", &actions, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return -failed;
@@ -115,7 +117,8 @@ int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
     int ends[2];
     int status = il__message_pair(ends);
     if (status) return status;
-    size_t size = (size_t)4 * IL__PATH + (getenv("LD_PRELOAD") ? strlen(getenv("LD_PRELOAD")) * 2 : 0);
+    size_t size =
+        (size_t)4 * IL__PATH + (getenv("LD_PRELOAD") ? strlen(getenv("LD_PRELOAD")) * 2 : 0);
     char *room = il__alloc(size);
     char **environment = room ? marked_environment(ends[1], room, size) : NULL;
     status = environment ? spawn(ends[1], name, environment, out_pid) : -ENOMEM;

@@ -59,7 +59,7 @@ static struct worker {
         uintptr_t base; /* 0: not looked for yet */
         int status;
         bool looked;
-    } *modules;
+    } * modules;
     uint32_t module_count;
     struct mapped blocks[IL__SLOTS];
     struct mapped *regions;
@@ -123,12 +123,12 @@ static void forget_region(const il__mail *mail)
 
 static void read_mail(void)
 {
-    uint32_t sent = il__load_acquire(&me.setup.lane->mail); /* pairs with the release in send_mail */
+    uint32_t sent =
+        il__load_acquire(&me.setup.lane->mail); /* pairs with the release in send_mail */
     while (me.mail_seen != sent) {
         il__mail mail;
         int descriptor;
-        int length =
-            il__message_receive(me.setup.socket, &mail, sizeof mail, &descriptor, 1);
+        int length = il__message_receive(me.setup.socket, &mail, sizeof mail, &descriptor, 1);
         if (length != (int)sizeof mail) _exit(EPROTO);
         if (mail.kind == IL__MAIL_MODULE) keep_module(&mail);
         if (mail.kind == IL__MAIL_BLOCK) keep_block(&mail, descriptor);
@@ -224,16 +224,15 @@ static void note_failure(il__slot *slot, uint64_t index, int status, il__frame *
 static uint64_t run_stretch(il__slot *slot, il_fn *fn, char *in, char *out, uint64_t from,
                             uint64_t to, int *out_status)
 {
-    size_t in_size = slot->in_size, out_size = slot->out_size;
-    for (in += from * in_size, out += from * out_size; from < to; from++) {
+    /* Numbers, since what has no size is NULL, which may not even be added 0 to. */
+    uintptr_t in_size = slot->in_size, at_in = in_size ? (uintptr_t)in + from * in_size : 0;
+    uintptr_t out_size = slot->out_size, at_out = out_size ? (uintptr_t)out + from * out_size : 0;
+    for (; from < to; from++, at_in += in_size, at_out += out_size) {
         il__store(&slot->at, from);
-        int status = fn(in_size ? in : NULL, out_size ? out : NULL);
-        if (il__unlikely(status < 0)) {
-            *out_status = status;
-            return from;
-        }
-        in += in_size;
-        out += out_size;
+        int status = fn((void *)at_in, (void *)at_out); // NOLINT: see above
+        if (il__likely(status >= 0)) continue;
+        *out_status = status;
+        break;
     }
     return from;
 }
@@ -364,8 +363,9 @@ static void tell_parent(void)
 static void hand_back(il__lane *lane, il__slot *slot)
 {
     lane->ended[lane->finished % IL__QUEUE] = (unsigned char)(slot - lane->slots);
-    il__store_release(&slot->state, IL__DONE);               /* pairs with collect */
-    il__store_seq(&lane->finished, lane->finished + 1); /* pairs with collect, and see tell_parent */
+    il__store_release(&slot->state, IL__DONE); /* pairs with collect */
+    il__store_seq(&lane->finished,
+                  lane->finished + 1); /* pairs with collect, and see tell_parent */
     tell_parent();
 }
 

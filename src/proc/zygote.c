@@ -205,7 +205,9 @@ static void fork_worker(const il__order *order, const int *descriptors)
         .kind = pid > 0 ? IL__REPORT_STARTED : IL__REPORT_ENDED,
         .index = order->index,
         .serial = order->serial,
-        .status = pid > 0 ? 0 : child ? -errno : -ENOMEM,
+        .status = pid > 0 ? 0
+                  : child ? -errno
+                          : -ENOMEM,
         .pid = pid > 0 ? pid : 0,
     });
 }
@@ -226,8 +228,8 @@ static bool obey(void)
 {
     il__order order;
     int descriptors[IL__MOST_DESCRIPTORS];
-    int length = il__message_receive(here.control, &order, sizeof order, descriptors,
-                                     IL__MOST_DESCRIPTORS);
+    int length =
+        il__message_receive(here.control, &order, sizeof order, descriptors, IL__MOST_DESCRIPTORS);
     if (length == -EAGAIN) return true;
     if (length != (int)sizeof order) return false;
     if (order.kind == IL__ORDER_HELLO) {

@@ -27,8 +27,7 @@ static void loop(void *arg);
 static il__fiber *take_stack(il__worker *worker)
 {
     if (!worker->stacks)
-        worker->stacks =
-            il__stacks_get(&worker->pool->stacks, STACK_CACHE, &worker->stack_count);
+        worker->stacks = il__stacks_get(&worker->pool->stacks, STACK_CACHE, &worker->stack_count);
     il__fiber *fiber = worker->stacks;
     if (!fiber) return NULL;
     worker->stacks = (il__fiber *)fiber->job.next;

@@ -21,9 +21,9 @@ struct il__parcel {
     size_t in_size, out_size, count;
     unsigned retries; /* of each item */
     int8_t priority;
-    bool stop;         /* at the first failure */
-    bool each;         /* tell of each item that fails */
-    il_time deadline;  /* IL_FOREVER: none */
+    bool stop;          /* at the first failure */
+    bool each;          /* tell of each item that fails */
+    il_time deadline;   /* IL_FOREVER: none */
     il__cancel *cancel; /* stop it when this has a status, or NULL */
 
     /* It is about to be started: false when it is over already, and nobody's. NULL: go on. */

@@ -103,7 +103,7 @@ static size_t run_stretch(struct map *map, il__cancel *node, size_t from, size_t
     for (size_t i = from; i < to; i++) {
         int status = 0;
         i += map->apply(map->fn, map->in + i * map->in_size, map->in_size,
-                   out_size ? map->out + i * out_size : map->out, out_size, to - i, &status);
+                        out_size ? map->out + i * out_size : map->out, out_size, to - i, &status);
         if (i == to) break;
         /* The echo of a cancellation is no failure of its own: the item was left out. */
         if (status == -ECANCELED && il__cancel_status(node)) return i - from;

@@ -18,10 +18,10 @@
 #include "task/scope.h"
 
 enum {
-    AHEAD = 3,          /* parcels a worker */
-    SHARES = 4,         /* a chunk is 1/SHARES of each worker's part of what is left */
-    FIRST = 64,         /* items a chunk until we know what they cost */
-    TARGET = 2,         /* milliseconds that a chunk may take */
+    AHEAD = 3,  /* parcels a worker */
+    SHARES = 4, /* a chunk is 1/SHARES of each worker's part of what is left */
+    FIRST = 64, /* items a chunk until we know what they cost */
+    TARGET = 2, /* milliseconds that a chunk may take */
     MOST_BYTES = 16 << 20,
 };
 
@@ -159,7 +159,8 @@ static void call_in(struct map *map, struct piece *pieces)
     for (unsigned i = 0; i < map->pieces; i++)
         if (map->out_there) map->executor->ops->recall(map->executor, &pieces[i].parcel);
     for (; map->out_there; map->out_there--) il_sem_acquire(&map->back);
-    for (struct piece *piece = map->first; piece; piece = piece->next) map->done += piece->parcel.from;
+    for (struct piece *piece = map->first; piece; piece = piece->next)
+        map->done += piece->parcel.from;
 }
 
 static int run(struct map *map, struct piece *pieces)

@@ -28,8 +28,8 @@ typedef struct il__task {
     const char *name;        /* or NULL */
     uint64_t parent;         /* id of who made it */
     struct il__task *around; /* while it runs: the task in which it runs in place, or NULL */
-    int8_t priority; /* its sign is what counts */
-    bool counted;    /* the executor's own; false at first */
+    int8_t priority;         /* its sign is what counts */
+    bool counted;            /* the executor's own; false at first */
     unsigned retries;
     il__cancel cancel;
 } il__task;

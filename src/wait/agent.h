@@ -82,8 +82,8 @@ struct il__agent {
     uint64_t parent;            /* id of who started it, 0: unknown */
     il_time since;              /* start, or the first wait if nobody looked at the clock before */
     bool has_locals;            /* some of locals are not NULL; owner only */
-    uint16_t locks;             /* mutexes ever taken, modulo 2^16; owner only, as is what follows */
-    uint16_t met, backoff;      /* what it has learned of busy ones: see sync/mutex.c */
+    uint16_t locks;        /* mutexes ever taken, modulo 2^16; owner only, as is what follows */
+    uint16_t met, backoff; /* what it has learned of busy ones: see sync/mutex.c */
     void *locals[IL__MAX_LOCALS]; /* owner only */
 };
 

@@ -26,7 +26,8 @@ typedef struct il__cancel {
     il_time deadline;          /* set at init: never later than the parent's */
     int status;                /* atomic; 0, or why it was cancelled: set once */
     il__spin lock;             /* parent before child */
-    il__agent *owner; /* whose waits end with it; NULL: it is not in the tree. Owner writes, locked */
+    il__agent
+        *owner; /* whose waits end with it; NULL: it is not in the tree. Owner writes, locked */
     il__list children; /* guarded by lock; of a root, or of one that is in the tree */
     il__link link;     /* in parent->children; guarded by parent->lock */
 } il__cancel;

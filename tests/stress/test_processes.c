@@ -36,9 +36,9 @@ static void workers_are_killed_at_random(void **state)
     for (long round = 0; round < rounds; round++) {
         il_future *futures[TASKS];
         for (long i = 0; i < TASKS; i++)
-            assert_int_equal(il_submit(pool, square_with_pid, &i, sizeof i, 2 * sizeof(long), NULL,
-                                       &futures[i]),
-                             0);
+            assert_int_equal(
+                il_submit(pool, square_with_pid, &i, sizeof i, 2 * sizeof(long), NULL, &futures[i]),
+                0);
         uint64_t when = below(&random, TASKS);
         for (long i = 0; i < TASKS; i++) {
             long result[2] = { -1, 0 };
@@ -170,9 +170,9 @@ static void zygotes_are_killed_at_random(void **state)
         FILE *file = fopen(name, "r");
         if (!file) break; /* a kernel that does not tell */
         for (long i = 0; i < TASKS; i++)
-            assert_int_equal(il_submit(pool, square_with_pid, &i, sizeof i, 2 * sizeof(long), NULL,
-                                       &futures[i]),
-                             0);
+            assert_int_equal(
+                il_submit(pool, square_with_pid, &i, sizeof i, 2 * sizeof(long), NULL, &futures[i]),
+                0);
         for (uint64_t i = below(&random, 100); i; i--) sched_yield();
         if (fscanf(file, "%d", &zygote) == 1) kill(zygote, SIGKILL);
         fclose(file);

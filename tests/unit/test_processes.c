@@ -56,9 +56,8 @@ static il_executor *pool_with(const il_processes_opts *opts)
 static il_future *submit(il_executor *pool, il_fn *fn, const void *in, size_t size)
 {
     il_future *future = NULL;
-    assert_int_equal(il_submit(pool, fn, in, size, sizeof(long), &(il_task_opts){ .name = "t" },
-                               &future),
-                     0);
+    assert_int_equal(
+        il_submit(pool, fn, in, size, sizeof(long), &(il_task_opts){ .name = "t" }, &future), 0);
     return future;
 }
 
@@ -268,7 +267,8 @@ static void a_map_gives_what_a_loop_gives(void **state)
 {
     for (size_t chunk = 0; chunk < 1000; chunk = chunk * 9 + 1) {
         fill_in();
-        assert_int_equal(il_map(*state, square, numbers_in, numbers_out, ITEMS, &(il_map_opts){ .chunk = chunk }),
+        assert_int_equal(il_map(*state, square, numbers_in, numbers_out, ITEMS,
+                                &(il_map_opts){ .chunk = chunk }),
                          0);
         for (long i = 0; i < ITEMS; i++) assert_int_equal(numbers_out[i], i * i);
     }
@@ -283,8 +283,7 @@ static void a_map_in_shared_memory_gives_the_same(void **state)
     for (int round = 0; round < 2; round++) {
         for (long i = 0; i < ITEMS; i++) numbers[i] = i + round;
         assert_int_equal(il_map(*state, square, numbers, squares, ITEMS, NULL), 0);
-        for (long i = 0; i < ITEMS; i++)
-            assert_int_equal(squares[i], (i + round) * (i + round));
+        for (long i = 0; i < ITEMS; i++) assert_int_equal(squares[i], (i + round) * (i + round));
     }
     il_shared_free(numbers);
     il_shared_free(squares);
@@ -303,7 +302,8 @@ static void a_map_in_shared_memory_is_not_copied(void **state)
     long *numbers = il_shared_alloc(COUNT * sizeof *numbers);
     void **where = il_shared_alloc(COUNT * sizeof *where);
     assert_int_equal(il_map(*state, pointer_of, numbers, where, COUNT, NULL), 0);
-    for (size_t i = 1; i < COUNT; i++) /* one mapping for all chunks, though not all of one worker */
+    for (size_t i = 1; i < COUNT;
+         i++) /* one mapping for all chunks, though not all of one worker */
         assert_int_equal((uintptr_t)where[i] % 4096, (uintptr_t)&where[i] % 4096);
     il_shared_free(numbers);
     il_shared_free(where);
@@ -344,7 +344,8 @@ static void a_map_ends_at_its_deadline(void **state)
 {
     fill_in();
     il_map_opts opts = { .until = il_after(IL_MS(30)) };
-    assert_int_equal(il_map(*state, sleep_for_ever, numbers_in, numbers_out, 100, &opts), -ETIMEDOUT);
+    assert_int_equal(il_map(*state, sleep_for_ever, numbers_in, numbers_out, 100, &opts),
+                     -ETIMEDOUT);
     assert_true(run_long(*state, own_pid, 0) > 0);
 }
 
@@ -528,8 +529,8 @@ static int run_cancelled_map(void *in, void *out)
     (void)out;
     cancellable_begin(&map->wait, 0);
     il__tsan_hand_over(&map->wait); /* by way of the worker, which it cannot see */
-    map->status = il_map_bytes(map->pool, map->fn, map->meeting, sizeof *map->meeting, NULL, 0, 1,
-                               NULL);
+    map->status =
+        il_map_bytes(map->pool, map->fn, map->meeting, sizeof *map->meeting, NULL, 0, 1, NULL);
     cancellable_end(&map->wait);
     return 0;
 }
@@ -668,8 +669,9 @@ static void a_failing_initialiser_fails_the_pool_with_its_words(void **state)
     (void)state;
     long arg = -EXDEV;
     il_executor *pool = NULL;
-    il_processes_opts opts = { .workers = 2, .on_worker_start = take_argument, .arg = &arg,
-                               .arg_size = sizeof arg };
+    il_processes_opts opts = {
+        .workers = 2, .on_worker_start = take_argument, .arg = &arg, .arg_size = sizeof arg
+    };
     assert_int_equal(il_processes_new(&opts, &pool), -EXDEV);
     assert_string_equal(il_last_error()->message, "told to fail");
     assert_null(pool);
@@ -708,7 +710,7 @@ static void workers_are_recycled_and_nothing_is_lost(void **state)
 
 static int eat(void *in, void *out)
 {
-    size_t size = (size_t)*(long *)in;
+    size_t size = (size_t) * (long *)in;
     static char *volatile kept;
     kept = malloc(size);
     if (kept) memset(kept, 1, size);
