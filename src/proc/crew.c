@@ -160,6 +160,7 @@ static void creation_is_over(il__crew *crew, int status)
     if (crew->all_ready) return;
     crew->all_ready = true;
     crew->ready_status = status;
+    crew->ready_error = status ? il__error_ref(crew->start_error) : NULL; /* start_error goes on */
     il_event_set(&crew->ready);
 }
 
@@ -306,8 +307,8 @@ void il__crew_dismiss(il__crew *crew)
 static int module_number(il__crew *crew, const il__module *module, uint32_t *out_number)
 {
     for (uint32_t i = 0; i < crew->module_count; i++) {
-        if (memcmp(crew->modules[i].id, module->id, IL__BUILD_ID)) continue;
-        if (strcmp(crew->modules[i].path, module->path)) continue;
+        if (memcmp(crew->modules[i].id, module->id, IL__BUILD_ID) != 0) continue;
+        if (strcmp(crew->modules[i].path, module->path) != 0) continue;
         *out_number = i;
         return 0;
     }

@@ -108,7 +108,7 @@ static int look_for_module(struct dl_phdr_info *info, size_t size, void *arg)
     search->first = false;
     if (is_program != !*search->wanted->path) return 0;
     identify(info, id);
-    if (memcmp(id, search->wanted->id, sizeof id)) return 0;
+    if (memcmp(id, search->wanted->id, sizeof id) != 0) return 0;
     search->base = info->dlpi_addr;
     return 1;
 }

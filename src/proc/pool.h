@@ -111,6 +111,7 @@ typedef struct il__crew {
 
     bool all_ready; /* written before `ready` is set */
     int ready_status;
+    il__error *ready_error;
     il_event ready; /* all workers have started once, or one of them could not */
 } il__crew;
 

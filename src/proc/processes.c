@@ -481,7 +481,7 @@ int il_processes_new(const il_processes_opts *opts, il_executor **out_executor)
     il_event_wait(&crew->ready);
     status = crew->ready_status;
     if (status) {
-        il__error *error = il__error_ref(crew->start_error);
+        il__error *error = crew->ready_error;
         destroy(crew);
         if (error) il__agent_note(il__self(), error);
         return status;

@@ -117,8 +117,8 @@ int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
     int ends[2];
     int status = il__message_pair(ends);
     if (status) return status;
-    size_t size =
-        (size_t)4 * IL__PATH + (getenv("LD_PRELOAD") ? strlen(getenv("LD_PRELOAD")) * 2 : 0);
+    const char *preload = getenv("LD_PRELOAD");
+    size_t size = (size_t)4 * IL__PATH + (preload ? 2 * strlen(preload) : 0);
     char *room = il__alloc(size);
     char **environment = room ? marked_environment(ends[1], room, size) : NULL;
     status = environment ? spawn(ends[1], name, environment, out_pid) : -ENOMEM;
