@@ -559,7 +559,8 @@ static void a_cancelled_task_sees_it(void **state)
 
 static void a_cancelled_task_is_woken_from_its_wait(void **state)
 {
-    if (IL_TSAN) skip(); /* it keeps a signal back until a call that it knows, which a futex is not */
+    if (IL_TSAN)
+        skip(); /* it keeps a signal back until a call that it knows, which a futex is not */
     struct meeting *meeting;
     assert_int_equal(cancel_map(*state, tell_and_wait, &meeting), -ECANCELED);
     assert_int_equal(meeting->saw, -ECANCELED);
