@@ -51,6 +51,11 @@ TITLES = {
     "submit": "batches of 10000",
     "submit-one": "one round trip",
     "submit-cold": "the same, pool asleep",
+    "processes": "tiny tasks, by il_submit",
+    "processes-one": "  one round trip",
+    "processes-chunked": "  the same by il_map",
+    "processes-memory": "map {n} shared bytes",
+    "processes-start": "a pool of workers",
     "map": "tiny items, {n}",
     "map-uneven": "uneven items, {n}",
     "idle": "CPU time a second",
@@ -308,6 +313,28 @@ def experiments(mode):
             Entry("tbb-future", "submit_tbb", words | {"future": 1}),
             Entry("go", "go_bench", words),
             Entry("python", "peers/pool.py", fewer),
+        ]))
+
+    n, few = size(100000, 500000, 2000000), size(4000, 20000, 100000)
+    words = {"what": "processes", "batch": 10000, "n": n}
+    found.append(Experiment("processes", n, [
+        Entry(OURS, "il_processes", words, (2,)),
+        Entry("threads", "il_processes", words | {"as": "threads"}, (2,)),
+        Entry("python-pool", "peers/pool.py",
+              words | {"pool": "multiprocessing", "batch": 2000, "n": few}, (2,)),
+        Entry("python-futures", "peers/pool.py",
+              words | {"pool": "futures", "batch": 2000, "n": few}, (2,)),
+    ]))
+    for what, words in {
+        "processes-one": {"batch": 1, "n": size(500, 2000, 10000)},
+        "processes-chunked": {"batch": 1000000, "n": size(2000000, 10000000, 50000000)},
+        "processes-memory": {"batch": 1, "n": size(2**26, 2**28, 2**30)},
+        "processes-start": {"batch": 1, "n": size(10, 50, 1000)},
+    }.items():
+        words = {"what": what} | words
+        found.append(Experiment("processes", words["n"], [
+            Entry(OURS, "il_processes", words, (2,)),
+            Entry("threads", "il_processes", words | {"as": "threads"}, (2,)),
         ]))
 
     for what, n in (("map", size(10**6, 10**7, 10**7)),

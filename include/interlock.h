@@ -14,14 +14,15 @@
 #include <interlock/time.h>   /* absolute deadlines */
 #include <interlock/cpu.h>    /* how many CPUs are ours */
 
-#include <interlock/executor.h> /* where tasks run */
-#include <interlock/future.h>   /* what comes back */
-#include <interlock/map.h>      /* one function over many items */
-#include <interlock/scope.h>    /* what tasks belong to */
-#include <interlock/fork.h>     /* divide and conquer inside a pool */
-#include <interlock/thread.h>   /* one thread, by hand */
-#include <interlock/process.h>  /* a program beside this one */
-#include <interlock/self.h>     /* who am I, who else lives */
+#include <interlock/executor.h>  /* where tasks run */
+#include <interlock/processes.h> /* the same in worker processes */
+#include <interlock/future.h>    /* what comes back */
+#include <interlock/map.h>       /* one function over many items */
+#include <interlock/scope.h>     /* what tasks belong to */
+#include <interlock/fork.h>      /* divide and conquer inside a pool */
+#include <interlock/thread.h>    /* one thread, by hand */
+#include <interlock/process.h>   /* a program beside this one */
+#include <interlock/self.h>      /* who am I, who else lives */
 
 #include <interlock/mutex.h>   /* one at a time */
 #include <interlock/rmutex.h>  /* the same, re-entrant */

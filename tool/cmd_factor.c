@@ -19,6 +19,7 @@
 #include <interlock.h>
 
 #include "block.h"
+#include "crate.h"
 #include "executors.h"
 #include "factor.h"
 #include "intake.h"
@@ -45,7 +46,7 @@ struct run {
 enum { WORKERS = 'j', ON = 256, TRIAL, RANDOM, SEED, RANGE, JSON };
 
 static const struct argp_option options[] = {
-    { "on", ON, "EXECUTOR", 0, "Where to run: inline, threads (default)", 1 },
+    { "on", ON, "EXECUTOR", 0, "Where to run: inline, threads (default), processes", 1 },
     { "workers", WORKERS, "N", 0, "How many workers; default: the CPUs that may be used", 1 },
     { "trial", TRIAL, NULL, 0, "Divide by 2, 3, 4, ... as the book does, for comparison", 2 },
     { "random", RANDOM, "COUNT", 0, "Factor COUNT random numbers, the same every time", 3 },
@@ -188,6 +189,30 @@ static int put_block(const void *in, const void *out, int status, void *arg)
     return status;
 }
 
+/* The same where tasks do not see our blocks. */
+static int pack_block(void *in, void *arg)
+{
+    struct block *block = NULL;
+    int answer = take_block(&block, arg);
+    if (answer == 1) crate_pack(in, block);
+    return answer;
+}
+
+static int unpack_block(const void *in, const void *out, int status, void *arg)
+{
+    struct block *block = ((const struct crate_in *)in)->block;
+    if (!status) status = crate_unpack(out, block);
+    return put_block(&block, NULL, status, arg);
+}
+
+static void keep_small(struct intake *intake, bool random)
+{
+    size_t most = random ? CRATE_NUMBERS : CRATE_TEXT;
+    if (intake->most > most) intake->most = most;
+    if (intake->least > most) intake->least = most;
+    if (intake->size > most) intake->size = most;
+}
+
 static int stream(struct run *run, il_executor *executor)
 {
     il_executor_info info;
@@ -201,7 +226,15 @@ static int stream(struct run *run, il_executor *executor)
         .window =
             2 * (size_t)info.workers + 2, /* a block is long enough to be an item of its own */
     };
-    return il_map_stream(executor, block_run, &stream, &(il_map_opts){ .name = "factor" });
+    if (run->kind->apart) {
+        stream.source = pack_block;
+        stream.sink = unpack_block;
+        stream.in_size = sizeof(struct crate_in);
+        stream.out_size = sizeof(struct crate_out);
+        keep_small(&run->intake, run->manner.random);
+    }
+    il_fn *fn = run->kind->apart ? crate_run : block_run;
+    return il_map_stream(executor, fn, &stream, &(il_map_opts){ .name = "factor" });
 }
 
 /* Where numbers are typed or answers appear, these are progress enough. */

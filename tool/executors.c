@@ -19,9 +19,15 @@ static int make_threads(unsigned workers, il_executor **out_executor)
     return il_threads_new(&(il_threads_opts){ .workers = workers }, out_executor);
 }
 
+static int make_processes(unsigned workers, il_executor **out_executor)
+{
+    return il_processes_new(&(il_processes_opts){ .workers = workers }, out_executor);
+}
+
 const struct executor_kind executor_kinds[] = {
-    { "inline", make_inline, false },
-    { "threads", make_threads, true },
+    { "inline", make_inline, false, false },
+    { "threads", make_threads, true, false },
+    { "processes", make_processes, true, true },
     { 0 },
 };
 

@@ -12,6 +12,7 @@ struct executor_kind {
     const char *name;
     int (*make)(unsigned workers, il_executor **out_executor); /* workers 0: its default */
     bool scales; /* more than one worker makes sense */
+    bool apart;  /* tasks see copies of what they are given, not our memory */
 };
 
 extern const struct executor_kind executor_kinds[]; /* ends with .name NULL */

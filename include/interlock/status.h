@@ -15,8 +15,10 @@
  *   -ECANCELED   the task, its scope or its future was cancelled
  *   -EDEADLK     it would wait for itself
  *   -EINVAL      an argument that can never be right
+ *   -ENOEXEC     a worker process cannot find the function: other program, other library
  *   -ENOMEM      no memory
  *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
+ *   -EOWNERDEAD  the process that ran it died
  *   -EPERM       not the owner
  *   -EPIPE       those it waits for will not come: dropped promise, broken barrier, closed channel
  *   -ESHUTDOWN   the executor is closed

@@ -29,8 +29,10 @@ static const struct {
     { ECANCELED, "cancelled" },
     { EDEADLK, "it would wait for itself" },
     { EINVAL, "invalid argument" },
+    { ENOEXEC, "a worker process cannot find the function" },
     { ENOMEM, "out of memory" },
     { EOVERFLOW, "more than the maximum" },
+    { EOWNERDEAD, "the process that ran it died" },
     { EPERM, "not the owner" },
     { EPIPE, "closed: those it waits for will not come" },
     { ESHUTDOWN, "the executor is closed" },
@@ -108,6 +110,33 @@ static il__error *new_with_words(int status, const char *task, il__error *cause,
 il__error *il__error_plain(int status, const char *task, il__error *cause)
 {
     return new_with_words(status, task, cause, "%s", il_strerror(status));
+}
+
+il__error *il__error_elsewhere(int status, long pid, int signal, const char *task, const char *file,
+                               int line, const char *message, const char *cause)
+{
+    size_t message_size = strlen(message) + 1, task_size = strlen(task) + 1;
+    size_t file_size = strlen(file) + 1;
+    il__error *below = *cause ? new_with_words(status, "", NULL, "%s", cause) : NULL;
+    il__error *error = il__alloc(sizeof *error + message_size + task_size + file_size);
+    if (!error) {
+        il__error_unref(below);
+        return static_record(status);
+    }
+    char *at = error->text;
+    error->refs = 1;
+    error->fresh = false;
+    error->public = (il_error){
+        .status = status,
+        .message = memcpy(at, message, message_size),
+        .task = memcpy(at + message_size, task, task_size),
+        .file = memcpy(at + message_size + task_size, file, file_size),
+        .line = line,
+        .signal = signal,
+        .pid = pid,
+        .cause = below ? &below->public : NULL,
+    };
+    return error;
 }
 
 il__error *il__error_ref(il__error *error)

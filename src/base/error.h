@@ -26,6 +26,11 @@ il__error *il__error_new(int status, const char *file, int line, const char *tas
 /* The same without words of its own. */
 il__error *il__error_plain(int status, const char *task, il__error *cause);
 
+/* One that happened in the process `pid`, which ended by `signal` if that is not 0: copies all words,
+ * of which `cause` may be "". */
+il__error *il__error_elsewhere(int status, long pid, int signal, const char *task, const char *file,
+                               int line, const char *message, const char *cause);
+
 il__error *il__error_ref(il__error *error); /* NULL is fine */
 void il__error_unref(il__error *error);     /* NULL is fine */
 

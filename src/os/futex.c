@@ -9,21 +9,41 @@
 #include <time.h>
 #include <unistd.h>
 
-int il__futex_wait(uint32_t *word, uint32_t value, il_time until)
+static int wait_on(uint32_t *word, uint32_t value, il_time until, int operation)
 {
     if (until < 0) until = 0; /* the kernel refuses a negative time; it is as past as any */
     struct timespec deadline = { .tv_sec = until / IL_SEC(1), .tv_nsec = until % IL_SEC(1) };
     int saved = errno;
-    long failed = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
-                          until == IL_FOREVER ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    long failed = syscall(SYS_futex, word, operation, value, until == IL_FOREVER ? NULL : &deadline,
+                          NULL, FUTEX_BITSET_MATCH_ANY);
     int status = failed && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
     errno = saved;
     return status;
 }
 
-void il__futex_wake(uint32_t *word, int count)
+static void wake_up(uint32_t *word, int count, int operation)
 {
     int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    syscall(SYS_futex, word, operation, count, NULL, NULL, 0);
     errno = saved;
+}
+
+int il__futex_wait(uint32_t *word, uint32_t value, il_time until)
+{
+    return wait_on(word, value, until, FUTEX_WAIT_BITSET_PRIVATE);
+}
+
+void il__futex_wake(uint32_t *word, int count)
+{
+    wake_up(word, count, FUTEX_WAKE_PRIVATE);
+}
+
+int il__futex_wait_across(uint32_t *word, uint32_t value, il_time until)
+{
+    return wait_on(word, value, until, FUTEX_WAIT_BITSET);
+}
+
+void il__futex_wake_across(uint32_t *word, int count)
+{
+    wake_up(word, count, FUTEX_WAKE);
 }

@@ -13,4 +13,8 @@ int il__futex_wait(uint32_t *word, uint32_t value, il_time until);
 /* Wake up to `count` of those who sleep. The address need not be valid any more. */
 void il__futex_wake(uint32_t *word, int count);
 
+/* The same for a word in memory that processes share. */
+int il__futex_wait_across(uint32_t *word, uint32_t value, il_time until);
+void il__futex_wake_across(uint32_t *word, int count);
+
 #endif

@@ -7,9 +7,42 @@
 #include <errno.h>
 
 #include <interlock/executor.h>
+#include <interlock/map.h>
 
 #include "task/scope.h"
 #include "task/task.h"
+
+/* Work for an executor whose workers do not see our memory: `count` items, one after the other. */
+typedef struct il__parcel il__parcel;
+struct il__parcel {
+    il_fn *fn;
+    const char *name, *in;
+    char *out;
+    size_t in_size, out_size, count;
+    unsigned retries; /* of each item */
+    int8_t priority;
+    bool stop;          /* at the first failure */
+    bool each;          /* tell of each item that fails */
+    il_time deadline;   /* IL_FOREVER: none */
+    il__cancel *cancel; /* stop it when this has a status, or NULL */
+
+    /* It is about to be started: false when it is over already, and nobody's. NULL: go on. */
+    bool (*begin)(il__parcel *parcel);
+    /* An item has failed; takes the error. Unless `each`, the executor may tell of the first of
+     * several only. */
+    void (*failed)(il__parcel *parcel, size_t index, int status, il__error *error);
+    /* It is over, and no longer the executor's: items [0, from) have run. 0, or why the others have
+     * not. Both are called on a thread of the executor's, and may not wait. */
+    void (*done)(il__parcel *parcel, int status);
+
+    /* The executor's, once posted. */
+    size_t from;
+    int64_t took; /* nanoseconds that its items ran, so far */
+    il__parcel *next;
+    int recalled; /* atomic: a status, or 0 */
+    bool waits;   /* in the queue */
+    il_time kill_at;
+};
 
 typedef struct il__executor_ops {
     const char *kind;
@@ -19,6 +52,10 @@ typedef struct il__executor_ops {
     int (*close)(il_executor *executor, il_time until);
     void (*free)(il_executor *executor);
     void (*describe)(il_executor *executor, il_executor_info *out_info);
+    /* NULL both where tasks see our memory. Otherwise only tasks of il_submit are started, and maps
+     * are posted as parcels. Recall: end it soon, with -ECANCELED; it is then done as ever. */
+    int (*post)(il_executor *executor, il__parcel *parcel);
+    void (*recall)(il_executor *executor, il__parcel *parcel);
 } il__executor_ops;
 
 struct il_executor {
@@ -27,6 +64,10 @@ struct il_executor {
     uint32_t closing;  /* atomic */
     il__cancel cancel; /* the parent of tasks that belong to no scope */
 };
+
+/* il_map for an executor of parcels. */
+int il__map_parcels(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
+                    size_t out_size, size_t count, const il_map_opts *opts);
 
 /* Runs tasks where they are started: for scopes without an executor. */
 il_executor *il__in_place(void);

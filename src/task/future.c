@@ -33,7 +33,12 @@ il_future *il__future_new(size_t out_size, size_t in_size)
     if (room < out_size || room > SIZE_MAX - sizeof(il_future)) return NULL;
     il_future *future = il__alloc(sizeof *future + room);
     if (!future) return NULL;
-    *future = (il_future){ .refs = 1, .forks = il__forks, .out_size = out_size };
+    *future = (il_future){
+        .refs = 1,
+        .forks = il__forks,
+        .out_size = out_size,
+        .in_size = in_size,
+    };
     memset(future->bytes, 0, out_size);
     return future;
 }

@@ -25,7 +25,7 @@ struct il_future {
     il__callback *first_callback, *last_callback;
     il_future *source;      /* of a chain: the future it follows, with a reference; or NULL */
     il_future *next_failed; /* in il_scope.failed */
-    size_t out_size;
+    size_t out_size, in_size;
     _Alignas(16) unsigned char bytes[]; /* the result, then the copy of the input */
 };
 

@@ -183,6 +183,8 @@ int il__map_with(il__apply *apply, il_executor *executor, il_fn *fn, const void 
     if (!executor || !fn) return -EINVAL;
     if (!opts) opts = &defaults;
     if (!count) return 0;
+    if (executor->ops->post)
+        return il__map_parcels(executor, fn, in, in_size, out, out ? out_size : 0, count, opts);
 
     struct map map = {
         .apply = apply,

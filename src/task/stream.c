@@ -23,6 +23,7 @@
 enum { TARGET = 200 /* microseconds */, ITEMS = 64 /* a block, unless told otherwise */ };
 
 struct block {
+    il__parcel parcel; /* first; used where workers do not see our memory */
     struct stream *stream;
     size_t count;
     il_time took;
@@ -33,6 +34,7 @@ struct block {
 };
 
 struct stream {
+    il_executor *executor;
     il_fn *fn;
     const il_stream *io;
     const il_map_opts *opts;
@@ -104,6 +106,53 @@ static int run_block(void *in, void *out)
     return 0;
 }
 
+/* Where workers do not see our memory, a block is a parcel. The caller's task waits for all of them
+ * before it returns. */
+static void item_failed(il__parcel *parcel, size_t index, int status, il__error *error)
+{
+    struct block *block = (struct block *)parcel;
+    block->statuses[index] = status;
+    block->errors[index] = error;
+}
+
+static void parcel_done(il__parcel *parcel, int status)
+{
+    struct block *block = (struct block *)parcel;
+    for (size_t i = parcel->from; i < block->count; i++) block->statuses[i] = status;
+    block->took = il_now() - block->took;
+    il_event_set(&block->ready); /* the last access */
+}
+
+static int post_block(struct stream *stream, struct block *block)
+{
+    block->parcel = (il__parcel){
+        .fn = stream->fn,
+        .name = stream->opts->name,
+        .in = block->in,
+        .out = block->out,
+        .in_size = stream->io->in_size,
+        .out_size = stream->io->out_size,
+        .count = block->count,
+        .each = true,
+        .deadline = IL_FOREVER,
+        .failed = item_failed,
+        .done = parcel_done,
+    };
+    memset(block->statuses, 0, block->count * sizeof *block->statuses);
+    memset(block->errors, 0, block->count * sizeof(il__error *));
+    block->took = il_now();
+    return stream->executor->ops->post(stream->executor, &block->parcel);
+}
+
+static void call_blocks_in(struct stream *stream)
+{
+    if (!stream->executor->ops->post) return;
+    for (size_t k = stream->tail; k < stream->head; k++)
+        stream->executor->ops->recall(stream->executor, &stream->ring[k % stream->blocks].parcel);
+    for (size_t k = stream->tail; k < stream->head; k++)
+        il_event_wait(&stream->ring[k % stream->blocks].ready);
+}
+
 /* Fill the next block; the source's last answer. */
 static int fill(struct stream *stream, struct block *block)
 {
@@ -163,7 +212,8 @@ static int start(struct stream *stream, il_scope *scope, struct block *block)
 {
     il_task_opts opts = { .name = stream->opts->name };
     for (;;) {
-        int status = il_go_with(scope, run_block, block, NULL, &opts);
+        int status = stream->executor->ops->post ? post_block(stream, block)
+                                                 : il_go_with(scope, run_block, block, NULL, &opts);
         if (status != -EAGAIN) return status;
         status = stream->tail < stream->head ? empty(stream) : il_sleep(il_after(IL_MS(1)));
         if (status) return status;
@@ -195,7 +245,12 @@ int il_map_stream(il_executor *executor, il_fn *fn, const il_stream *io, const i
 {
     static const il_map_opts defaults;
     il_scope *scope = NULL;
-    struct stream stream = { .fn = fn, .io = io, .opts = opts ? opts : &defaults };
+    struct stream stream = {
+        .executor = executor,
+        .fn = fn,
+        .io = io,
+        .opts = opts ? opts : &defaults,
+    };
     int status = allocate(&stream, executor->workers);
     if (status) goto free_memory;
     il_scope_opts scope_opts = { .executor = executor, .deadline = stream.opts->until };
@@ -204,6 +259,7 @@ int il_map_stream(il_executor *executor, il_fn *fn, const il_stream *io, const i
 
     while (!status && !(stream.ended && stream.tail == stream.head)) status = step(&stream, scope);
     if (status) il_scope_cancel(scope);
+    call_blocks_in(&stream);
     int closed = il_scope_close(scope);
     if (status == -ECANCELED && closed) status = closed; /* why it was cancelled */
     drop_errors(&stream);

@@ -102,7 +102,7 @@ static int call(il__task *task)
 }
 
 /* Tell the future or the scope; let go of the task. */
-static void end(il__task *task, int status, il__error *error)
+void il__task_end(il__task *task, int status, il__error *error)
 {
     il_scope *scope = task->scope;
     if (task->future) {
@@ -129,7 +129,7 @@ static inline void run(il__task *task, il__agent *self)
     int status = call(task);
     il__error *error = il__unlikely(status < 0) ? il__frame_error(&frame, status) : NULL;
     leave(&frame);
-    end(task, status, error);
+    il__task_end(task, status, error);
 }
 
 /* In place, inside a task that has locals of its own. Apart: a fiber that waits is to be small. */
@@ -157,7 +157,7 @@ void il__task_refuse(il__task *task, int status)
         il__task_run(task);
         return;
     }
-    end(task, status, il__error_plain(status, task->name ? task->name : "", NULL));
+    il__task_end(task, status, il__error_plain(status, task->name ? task->name : "", NULL));
 }
 
 /* Spare tasks of a worker thread. Only workers keep them, since only they know when they end. */

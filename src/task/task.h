@@ -43,6 +43,9 @@ void il__task_run(il__task *task);
 /* End it with a status, without running it. */
 void il__task_refuse(il__task *task, int status);
 
+/* End one that ran elsewhere, if its future has begun; takes the error. */
+void il__task_end(il__task *task, int status, il__error *error);
+
 /* What surrounds a task while it runs on an agent. */
 typedef struct il__frame {
     il__agent *agent;

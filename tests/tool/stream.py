@@ -62,7 +62,7 @@ def slow_reader_does_not_fill_the_memory():
 
 
 def an_answer_comes_before_the_next_question():
-    for on in "inline", "threads":
+    for on in "inline", "threads", "processes":
         process = start("factor", "--on", on, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                         text=True)
         for n in range(2, 50):

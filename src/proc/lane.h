@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_PROC_LANE_H
+#define IL_PROC_LANE_H
+
+/*
+ * Lane: the memory between the parent and one worker, and what they say to each other besides.
+ *
+ * Each word has one writer, but for the state of a slot, which both change by compare-and-swap. There
+ * is no lock that anybody could die with. What the parent needs to know after a death, which slot
+ * was being run, stands in the slot; to whom its task belongs, the parent keeps to itself.
+ *
+ *     slot      FREE -> POSTED     parent, which has filled it
+ *               POSTED -> TAKEN    worker: it runs
+ *               POSTED -> FREE     parent: withdrawn
+ *               TAKEN -> DONE      worker, which has filled in the outcome
+ *               DONE -> FREE       parent, which has read it
+ *
+ * `queue` and `ended` are rings of slot numbers, one writer and one reader each. An entry of a slot
+ * that was withdrawn stays in the queue; the worker skips it, or takes what is in the slot by then.
+ * What the parent reads here it uses as a value, never as an address: a worker may write anything.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proc/module.h"
+
+enum {
+    IL__SLOTS = 64,
+    IL__QUEUE = 256,       /* entries; a power of two */
+    IL__SLOT_BYTES = 4096, /* of input and output that lie in the lane itself */
+    IL__SLOT_NAME = 48,
+    IL__SLOT_WORDS = 600,
+};
+
+enum { IL__FREE, IL__POSTED, IL__TAKEN, IL__DONE };
+
+/* Where bytes are. */
+enum { IL__IN_SLOT, IL__IN_BLOCK, IL__IN_REGION };
+typedef struct il__where {
+    uint32_t where;
+    uint32_t region; /* its number */
+    uint64_t at;     /* offset */
+} il__where;
+
+typedef struct il__slot {
+    uint32_t state; /* atomic */
+
+    /* Of the parent, set before POSTED. */
+    uint32_t module;
+    uint64_t offset;
+    uint64_t count; /* items */
+    uint64_t in_size, out_size;
+    il__where in, out;
+    uint32_t block;   /* number of the block that IN_BLOCK means */
+    uint32_t retries; /* of each item */
+    int64_t deadline;
+    bool stop;       /* at the first failure */
+    uint32_t cancel; /* atomic: stop what runs here; may be set later */
+    char name[IL__SLOT_NAME];
+
+    /* Of the worker, set before DONE. */
+    uint64_t at;        /* atomic: the item that runs, or the first that did not */
+    uint64_t failed_at; /* atomic; count: none. The first that failed */
+    int64_t took;       /* nanoseconds */
+    int32_t status;     /* of that item */
+    int32_t stopped;    /* why items from `at` on did not run, or 0 */
+    int32_t line;
+    char words[IL__SLOT_WORDS]; /* message, file and cause of its error, each with its 0 */
+
+    _Alignas(64) unsigned char bytes[IL__SLOT_BYTES];
+    _Alignas(64) unsigned char apart[64]; /* so that slots do not compete for the same cache sets */
+} il__slot;
+
+typedef struct il__lane {
+    /* Of the parent. */
+    _Alignas(64) uint32_t posted; /* atomic: entries ever put into `queue` */
+    uint32_t mail;                /* atomic: messages ever sent to the worker's socket */
+    uint32_t wake;                /* atomic, a futex: counts wake-ups */
+    uint32_t leave;               /* atomic: end when there is nothing left to do */
+    unsigned char queue[IL__QUEUE];
+
+    /* Of the worker. */
+    _Alignas(64) uint32_t read; /* atomic: entries of `queue` it has gone past */
+    uint32_t finished;          /* atomic: entries ever put into `ended` */
+    uint32_t asleep;            /* atomic: it sleeps, or is about to: see `wake` */
+    uint32_t ready;             /* atomic: it has started */
+    int32_t ready_status;       /* of its initialiser */
+    char ready_words[IL__SLOT_WORDS];
+    unsigned char ended[IL__QUEUE];
+
+    _Alignas(64) il__slot slots[IL__SLOTS];
+} il__lane;
+
+/* What a pool shares with all its workers; the parent writes it, but for `asleep`. */
+typedef struct il__board {
+    uint32_t asleep; /* atomic: the parent's monitor sleeps: who clears it writes to the event */
+    uint32_t has_start;
+    uint32_t recycle_tasks;
+    uint64_t recycle_size, memory;
+    int64_t cpu_time;
+    char name[32];
+    uint64_t start_offset; /* of the initialiser, in module 0 of each worker */
+    uint64_t arg_size;
+    _Alignas(16) unsigned char arg[];
+} il__board;
+
+/* Through the worker's socket, parent to worker, counted in lane.mail. */
+enum { IL__MAIL_MODULE, IL__MAIL_REGION, IL__MAIL_BLOCK, IL__MAIL_FORGET };
+typedef struct il__mail {
+    uint32_t kind;
+    uint32_t number; /* of the module, region or block */
+    uint32_t slot;   /* of a block */
+    uint64_t size;
+    uint64_t where; /* a region's address in the parent */
+    il__module module;
+} il__mail;
+
+/* Through the control socket. Parent to zygote: */
+enum { IL__ORDER_HELLO, IL__ORDER_FORK, IL__ORDER_KILL, IL__ORDER_SIGNAL };
+typedef struct il__order {
+    uint32_t kind;
+    uint32_t index;  /* of the worker */
+    uint32_t serial; /* of this incarnation of it */
+    uint64_t board_size;
+} il__order;
+/* HELLO comes with the descriptors board and event; FORK with lane, socket and stderr. */
+
+/* Zygote to parent: */
+enum { IL__REPORT_STARTED, IL__REPORT_ENDED };
+typedef struct il__report {
+    uint32_t kind, index, serial;
+    int32_t status; /* as of wait; or -errno of a fork that failed, with pid 0 */
+    int64_t pid;
+    int64_t peak; /* bytes resident at the most */
+} il__report;
+
+/* What a worker is given. */
+typedef struct il__worker_setup {
+    uint32_t index;
+    il__lane *lane;
+    il__board *board;
+    int socket, event;
+} il__worker_setup;
+
+_Noreturn void il__worker_main(const il__worker_setup *setup);
+
+#define IL__ZYGOTE_MARK "IL__ZYGOTE"
+
+#endif

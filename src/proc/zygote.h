@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IL_PROC_ZYGOTE_H
+#define IL_PROC_ZYGOTE_H
+
+/* Starting the program once more, as a zygote. */
+
+#include <sys/types.h>
+
+#define IL__ZYGOTE_PRELOAD "IL__ZYGOTE_PRELOAD" /* what LD_PRELOAD was before */
+
+/* Start one: our end of its socket, and its number. 0 or -errno. Any thread, at any time. */
+int il__zygote_start(const char *name, int *out_control, pid_t *out_pid);
+
+/* If this process was started to be one, be it, and do not return. */
+void il__zygote_become_if_asked(void);
+
+#endif
