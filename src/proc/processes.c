@@ -362,7 +362,7 @@ static void destroy(il__crew *crew)
 static void free_pool(il_executor *executor)
 {
     il__crew *crew = crew_of(executor);
-    if (crew->forks != forks) return; /* the process that made it sees to it */
+    if (crew->forks != il__forks) return; /* the process that made it sees to it */
     il__cancel_fire(&executor->cancel, -ECANCELED);
     wait_until_quiet(crew, IL__PLAIN, IL_FOREVER);
     destroy(crew);
