@@ -163,8 +163,10 @@ UNUSED static void step_in_listen(il__probe_point point, const void *object)
 {
     struct step_in *now = &step_in_now;
     if (point != now->point || (now->object && object != now->object)) return;
+    void (*act)(void *arg) = il__swap(&now->act, NULL); /* two may come at the same time */
+    if (!act) return;
     il__store(&il__probe_listener, NULL);
-    now->act(now->arg);
+    act(now->arg);
 }
 
 UNUSED static void step_in(il__probe_point point, const void *object, void (*act)(void *arg),
