@@ -102,6 +102,7 @@ static void switch_to(il__worker *worker, il__fiber *from, il__fiber *to, il__af
     to->worker = worker;
     il__self_set(&to->agent);
     il__tsan_hand_over(&worker->native); /* received at the end of the thread, and only there */
+    if (after == IL__RELEASE) il__tsan_hand_over(from); /* received by who gives its memory back */
     il__context_switch(&from->context, &to->context, false);
     see_to_previous(from->worker);
 }

@@ -161,6 +161,7 @@ static void strip(il__stacks *stacks, il__fiber *fiber)
 {
     il__slab *slab = fiber->slab;
     size_t index = fiber->index;
+    il__tsan_receive(fiber);
     il__context_drop(&fiber->context);
     il__pages_release(low_end(stacks, slab, index), stacks->stack_size - GUARD);
 
@@ -170,6 +171,7 @@ static void strip(il__stacks *stacks, il__fiber *fiber)
         stacks->bare = slab;
     }
     slab->bare[slab->bare_count++] = (uint16_t)index;
+    il__tsan_hand_over(stacks);
     il__spin_unlock(&stacks->lock);
 }
 
