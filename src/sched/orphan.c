@@ -16,6 +16,8 @@
 #include "base/fatal.h"
 #include "base/memory.h"
 #include "sched/pool.h"
+#include "task/future.h"
+#include "task/scope.h"
 #include "wait/thread_agent.h"
 
 static int refuse(il_executor *executor, il__task *task)
@@ -63,10 +65,22 @@ static int end_child(void *in, void *out)
 
 static il_fork last_job = { .fn = end_child, .job = { .kind = IL__FORK } };
 
+/* What a task touches when it ends may have been locked by a thread that is not here. */
+static void free_locks(il__task *task)
+{
+    for (; task; task = task->around) {
+        if (task->future) task->future->gate = (il__gate){ 0 };
+        if (!task->scope) continue;
+        task->scope->gate.waiters = NULL;
+        task->scope->gate.word &= ~IL__GATE_BITS;
+    }
+}
+
 /* The current thread was a worker of it. */
 static void leave_worker(il__worker *worker)
 {
     il__agent *self = il__self();
+    free_locks(self->task);
     if (self->ops == &il__fiber_ops) self->ops = il__thread_agent_here()->agent.ops;
     worker->handoff = &last_job.job;
 }
