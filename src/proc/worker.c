@@ -475,7 +475,7 @@ static int run_initialiser(void)
     il__frame_enter(&frame, &task);
     int status = find_function(0, board->start_offset, &found);
     int (*start)(void *) = (int (*)(void *))(void (*)(void))found;
-    if (!status) status = start(board->arg_size ? board->arg : NULL);
+    if (!status && start) status = start(board->arg_size ? board->arg : NULL);
     if (status < 0) {
         int32_t line;
         il__error *error = il__frame_error(&frame, status);
