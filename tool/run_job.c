@@ -202,7 +202,7 @@ static int find_circle(const struct graph *graph)
     struct job **ready = calloc(graph->count + 1, sizeof *ready);
     int wrong = left && ready ? 0 : tool_usage("no memory");
 
-    for (unsigned i = 0; !wrong && i < graph->count; i++) {
+    for (unsigned i = 0; !wrong && left && ready && i < graph->count; i++) {
         left[i] = graph->jobs[i]->waits_for;
         if (!left[i]) ready[taken++] = graph->jobs[i];
     }

@@ -99,7 +99,7 @@ static int copy_environment(void)
     now.mark = malloc(MARK);
     if (!now.environment || !now.mark) return -ENOMEM;
     for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], "INTERLOCK_JOB=", 14)) now.environment[kept++] = environ[i];
+        if (strncmp(environ[i], "INTERLOCK_JOB=", 14) != 0) now.environment[kept++] = environ[i];
     now.environment[kept] = now.mark;
     return 0;
 }
@@ -587,7 +587,7 @@ static void weigh(pid_t pid, pid_t group, uint64_t resident, void *sums)
 
 static void check_memory(il_time time)
 {
-    uint64_t *sums = calloc(now.run->slots, sizeof *sums);
+    uint64_t *sums = calloc(now.run->slots + 1, sizeof *sums);
 
     now.memory_at = time + MEMORY_EVERY;
     if (!sums) return;

@@ -59,7 +59,7 @@ static size_t read_replacement(const char *text, struct piece *out)
     if (numbered && !source) return 0;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t length = strlen(forms[i].mark);
-        if (strncmp(at, forms[i].mark, length)) continue;
+        if (strncmp(at, forms[i].mark, length) != 0) continue;
         if (numbered && forms[i].form >= NUMBER) return 0;
         *out = (struct piece){ .form = forms[i].form, .source = source };
         return (size_t)(at - text) + length;
