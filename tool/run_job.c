@@ -200,9 +200,14 @@ static int find_circle(const struct graph *graph)
 {
     unsigned *left = calloc(graph->count + 1, sizeof *left), taken = 0;
     struct job **ready = calloc(graph->count + 1, sizeof *ready);
-    int wrong = left && ready ? 0 : tool_usage("no memory");
+    if (!left || !ready) {
+        free(left);
+        free(ready);
+        return tool_usage("no memory");
+    }
+    int wrong = 0;
 
-    for (unsigned i = 0; !wrong && left && ready && i < graph->count; i++) {
+    for (unsigned i = 0; !wrong && i < graph->count; i++) {
         left[i] = graph->jobs[i]->waits_for;
         if (!left[i]) ready[taken++] = graph->jobs[i];
     }
