@@ -140,6 +140,29 @@ static void notify(void *arg)
     store->taken = il_cond_notify(&store->changed, 1);
 }
 
+static bool slipped_in;
+
+/* Before the waiter is in the list nobody gets the mutex, and so nobody has anything to notify. */
+static void slip_in(void *arg)
+{
+    struct store *store = arg;
+    il__agent *self = become_another("other");
+    slipped_in = !il_mutex_lock_until(&store->mutex, IL_NOW);
+    if (slipped_in) il_mutex_unlock(&store->mutex);
+    il__self_set(self);
+    step_in(IL__PROBE_WAIT, NULL, notify, store);
+}
+
+static void the_mutex_is_not_free_before_the_waiter_is_in_the_list(void **state)
+{
+    (void)state;
+    struct store store = { 0 };
+    slipped_in = true;
+    step_in(IL__PROBE_GATE, &store.changed.gate, slip_in, &store);
+    assert_int_equal(wait_in_store(&store, LATE), 0);
+    assert_false(slipped_in);
+}
+
 static void notify_between_the_unlock_and_the_sleep_is_not_missed(void **state)
 {
     (void)state;
@@ -335,6 +358,7 @@ int main(void)
         EACH_CREW(mutex_is_held_again_after_a_deadline_or_a_cancel),
         EACH_CREW(notified_waiter_is_not_cancelled_while_it_takes_the_mutex),
         cmocka_unit_test(notify_between_the_unlock_and_the_sleep_is_not_missed),
+        cmocka_unit_test(the_mutex_is_not_free_before_the_waiter_is_in_the_list),
         EACH_CREW(notify_wakes_as_many_as_it_says_the_first_first),
         EACH_CREW(wait_for_returns_when_it_holds),
         cmocka_unit_test(wait_for_what_holds_or_never_will),

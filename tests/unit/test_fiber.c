@@ -227,6 +227,31 @@ static void a_timer_is_kept_while_a_worker_is_busy(void **state)
     release_worker(&job, busy);
 }
 
+static il_future *submit_sleeper(il_executor *pool, il_time until)
+{
+    struct sleeper sleeper = { .until = until };
+    il_future *future = NULL;
+    assert_int_equal(il_submit(pool, sleep_until, &sleeper, sizeof sleeper, 0, NULL, &future), 0);
+    return future;
+}
+
+/* The worker that was woken by the first timer sleeps last, until the second, and so is the first to be
+ * woken for a long job: the other one takes over. */
+static void a_timer_is_kept_when_its_keeper_gets_work(void **state)
+{
+    for (int i = 0; i < 10; i++) {
+        struct occupation job;
+        il_future *first = submit_sleeper(*state, il_after(IL_MS(3)));
+        il_future *second = submit_sleeper(*state, il_after(IL_MS(15)));
+        assert_int_equal(status_of(first), 0);
+        il_sleep(il_after(IL_MS(2))); /* sleeps: the workers are to, as far as they want */
+        il_future *busy = occupy_worker(*state, &job);
+        int status = status_of(second);
+        release_worker(&job, busy);
+        assert_int_equal(status, 0);
+    }
+}
+
 /* --- Yielding -------------------------------------------------------------------------------- */
 
 struct ping_pong {
@@ -539,6 +564,7 @@ int main(int argc, char **argv)
         EACH_POOL(sleepers_wake_when_their_time_has_come),
         EACH_POOL(a_nearer_timer_is_kept_by_a_pool_that_sleeps),
         TWO_WORKERS(a_timer_is_kept_while_a_worker_is_busy),
+        TWO_WORKERS(a_timer_is_kept_when_its_keeper_gets_work),
         EACH_POOL(fibers_that_yield_take_turns),
         TWO_WORKERS(what_is_runnable_is_run_while_a_worker_is_free),
         EACH_POOL(errno_and_locals_move_with_the_fiber),
