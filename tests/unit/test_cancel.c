@@ -99,6 +99,41 @@ static void a_node_that_was_left_wakes_nobody(void **state)
     assert_int_equal(agent.word & IL__PHASE, IL__WAITING);
 }
 
+struct seen {
+    il__cancel *node;
+    int status;
+};
+
+static void look_at_status(void *arg)
+{
+    struct seen *seen = arg;
+    seen->status = il__load(&seen->node->status);
+}
+
+/* The owner of two nodes, as of a scope inside a scope: woken too early, it would close the inner one
+ * and not know that it was cancelled. */
+static void a_wait_ends_when_its_own_node_has_its_status(void **state)
+{
+    (void)state;
+    il__cancel outer, inner;
+    il__agent agent;
+    struct seen seen = { .node = &inner };
+    il__agent_init(&agent, il__self()->ops);
+    il__cancel_init(&outer, NULL, 0);
+    il__cancel_enter(&outer, &agent);
+    il__cancel_init(&inner, &outer, 0);
+    agent.cancel = &inner;
+    il__wait_begin(&agent, "test", NULL, IL__CANCELS);
+
+    step_in(IL__PROBE_WAKE, &agent, look_at_status, &seen);
+    il__cancel_fire(&outer, -ECANCELED);
+    il__store(&il__probe_listener, NULL);
+    assert_int_equal(agent.word & IL__PHASE, IL__WOKEN);
+    assert_int_equal(seen.status, -ECANCELED);
+    il__cancel_leave(&inner);
+    il__cancel_leave(&outer);
+}
+
 static void deadline_is_never_later_than_that_of_the_parent(void **state)
 {
     (void)state;
@@ -220,6 +255,7 @@ int main(void)
         cmocka_unit_test(who_enters_later_takes_it_over),
         cmocka_unit_test(who_has_left_is_not_cancelled),
         cmocka_unit_test(a_node_that_was_left_wakes_nobody),
+        cmocka_unit_test(a_wait_ends_when_its_own_node_has_its_status),
         cmocka_unit_test(deadline_is_never_later_than_that_of_the_parent),
         cmocka_unit_test(passed_deadline_cancels_the_highest_node_that_has_it),
         cmocka_unit_test(deadline_to_come_cancels_nothing),
