@@ -138,27 +138,65 @@ void il__crew_dismiss(il__crew *crew);
 /* The number of the module of fn as workers are told it, and its offset. 0, -ENOEXEC, -ENOMEM. */
 int il__crew_find_function(il__crew *crew, il_fn *fn, uint32_t *out_module, uint64_t *out_offset);
 
-/* --- parcel.c: parcels and lanes --------------------------------------------------------------- */
+/* --- parcel.c: what waits --------------------------------------------------------------------- */
 
 void il__parcels_append(il__parcels *parcels, il__parcel *parcel);
 il__parcel *il__parcels_take(il__parcels *parcels);
 void il__parcels_put_back(il__parcels *parcels, il__parcel *parcel);
 
+il__parcels *il__crew_queue_of(il__crew *crew, const il__parcel *parcel);
+il__parcel *il__crew_take_next(il__crew *crew); /* the most urgent that waits, or NULL */
+bool il__crew_has_waiting(const il__crew *crew);
+
+/* Has it come to be started? Else it was seen to. */
+bool il__crew_begin(il__crew *crew, il__parcel *parcel, il_time now);
+void il__crew_finish(il__crew *crew, il__parcel *parcel, int status);
+
+int il__parcel_why_stop(il__parcel *parcel, il_time now); /* or 0 */
+void il__crew_watch(il__crew *crew, il_time when);        /* look again at that time */
+
+/* --- tell.c: what a worker is told ------------------------------------------------------------ */
+
+int il__crew_send_mail(il__process *process, il__mail *mail, int descriptor);
+void il__crew_tell_modules(il__crew *crew, il__process *process);
+int il__tell_region(il__process *process, const il__region *region);
+void il__wake_worker(il__process *process);
+
+/* Have workers let go of regions that were freed: until then their memory is not. */
+void il__crew_forget_regions(il__crew *crew);
+
+/* See that the slot has a block of that size which the worker knows. */
+int il__block_provide(il__crew *crew, il__process *process, unsigned slot, size_t size);
+void il__block_free(il__block *block);
+void il__blocks_free(il__process *process);
+
+/* --- post.c: to workers ----------------------------------------------------------------------- */
+
 void il__crew_fill(il__crew *crew);    /* give workers what waits */
 bool il__crew_balance(il__crew *crew); /* what waits behind another, for one that is idle */
+
+/* --- collect.c: back from workers ------------------------------------------------------------- */
+
 bool il__crew_collect(il__crew *crew); /* take what they have done; false: nothing */
-void il__crew_look(il__crew *crew);    /* stop what is to be stopped, as of now */
+void il__crew_take_done(il__crew *crew, il__process *process, unsigned number);
+
+/* Take the results of the items that ran, and the first failure among them. True: there was one. */
+bool il__slot_take_results(il__process *process, unsigned number, il__parcel *parcel, size_t ran);
+size_t il__slot_items_run(const il__slot *slot, const il__parcel *parcel);
+
+/* What was in it, which is nobody's now; withdrawn only if the worker has not begun it, else NULL. */
+il__parcel *il__slot_release(il__process *process, unsigned number);
+il__parcel *il__slot_withdraw(il__process *process, unsigned number);
+
+/* --- stop.c, death.c: ends before the end ----------------------------------------------------- */
+
+void il__crew_look(il__crew *crew); /* stop what is to be stopped, as of now */
 
 /* It has died or left: what it held is settled, failed, or queued again. */
 void il__crew_settle(il__crew *crew, il__process *process, int wait_status, int64_t peak);
 
 /* Nothing can run: fail what waits. */
 void il__crew_give_up(il__crew *crew);
-
-int il__crew_send_mail(il__process *process, il__mail *mail, int descriptor);
-void il__crew_tell_modules(il__crew *crew, il__process *process);
-void il__wake_worker(il__process *process);
-void il__blocks_free(il__process *process);
 
 /* --- processes.c ------------------------------------------------------------------------------- */
 

@@ -234,10 +234,7 @@ static void take_inbox(il__crew *crew)
     crew->inbox.first = NULL;
     il__spin_unlock(&crew->inbox_lock);
     while ((parcel = il__parcels_take(&inbox)))
-        il__parcels_append(&crew->queues[parcel->priority > 0   ? 0
-                                         : parcel->priority < 0 ? 2
-                                                                : 1],
-                           parcel);
+        il__parcels_append(il__crew_queue_of(crew, parcel), parcel);
 }
 
 static bool something_came(il__crew *crew)
