@@ -4,9 +4,11 @@
 #include "os/shared.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -40,6 +42,32 @@ void *il__shared_map(int descriptor, size_t size, void *where)
 void il__shared_unmap(void *memory, size_t size)
 {
     munmap(memory, size);
+}
+
+/* One call copies two gigabytes at the most. */
+static int copy_afar(bool write, pid_t process, char *here, uint64_t there, size_t size)
+{
+    while (size) {
+        struct iovec ours = { here, size };
+        struct iovec theirs = { (void *)(uintptr_t)there, size }; // NOLINT: an address elsewhere
+        ssize_t copied = write ? process_vm_writev(process, &ours, 1, &theirs, 1, 0)
+                               : process_vm_readv(process, &ours, 1, &theirs, 1, 0);
+        if (copied <= 0) return copied ? -errno : -EFAULT;
+        here += copied;
+        there += (size_t)copied;
+        size -= (size_t)copied;
+    }
+    return 0;
+}
+
+int il__afar_read(pid_t process, uint64_t from, void *to, size_t size)
+{
+    return copy_afar(false, process, to, from, size);
+}
+
+int il__afar_write(pid_t process, const void *from, uint64_t to, size_t size)
+{
+    return copy_afar(true, process, (char *)(size_t)from, to, size);
 }
 
 int il__message_pair(int out_ends[2])

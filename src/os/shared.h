@@ -9,6 +9,8 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /* Make `size` bytes, zero, and map them here. The descriptor is closed on exec. 0 or -errno. */
 int il__shared_new(const char *name, size_t size, void **out_memory, int *out_descriptor);
@@ -16,6 +18,11 @@ int il__shared_new(const char *name, size_t size, void **out_memory, int *out_de
 /* Map what another process has made; at `where` if that is free here. NULL: refused. */
 void *il__shared_map(int descriptor, size_t size, void *where);
 void il__shared_unmap(void *memory, size_t size);
+
+/* Copy between here and the memory of another process, where the kernel lets us: it asks as it would a
+ * debugger. 0 or -errno; unless 0, some may have been copied. */
+int il__afar_read(pid_t process, uint64_t from, void *to, size_t size);
+int il__afar_write(pid_t process, const void *from, uint64_t to, size_t size);
 
 enum { IL__MOST_DESCRIPTORS = 4 };
 

@@ -21,15 +21,24 @@ static il__error *error_of(const il__process *process, const il__parcel *parcel,
                                slot->line, words, cause);
 }
 
+/* What the worker has not delivered itself: all of them, or those of the window. */
+static void take_window(const il__process *process, unsigned number, il__parcel *parcel, size_t ran)
+{
+    size_t base = il__load_acquire(&process->lane->slots[number].base); /* pairs with deliver */
+    size_t held = base < ran ? ran - base : 0;
+    if (held > process->windows[number]) held = process->windows[number];
+    if (!process->results[number] || !held) return;
+    memcpy(parcel->out + (parcel->from + ran - held) * parcel->out_size, process->results[number],
+           held * parcel->out_size);
+}
+
 bool il__slot_take_results(il__process *process, unsigned number, il__parcel *parcel, size_t ran)
 {
     il__slot *slot = &process->lane->slots[number];
     size_t failed_at = il__load_acquire(&slot->failed_at); /* pairs with note_failure */
     size_t base = parcel->from;
     int status = slot->status < 0 ? slot->status : -EBADMSG;
-    if (process->results[number] && ran)
-        memcpy(parcel->out + base * parcel->out_size, process->results[number],
-               ran * parcel->out_size);
+    take_window(process, number, parcel, ran);
     parcel->from = base + ran;
     if (failed_at >= parcel->count - base) return false;
     parcel->failed(parcel, base + failed_at, status, error_of(process, parcel, slot, status));
@@ -76,7 +85,9 @@ void il__crew_take_done(il__crew *crew, il__process *process, unsigned number)
         return;
     }
     int status = il__parcel_why_stop(parcel, il_now());
-    if (!status && failed && parcel->each && !stopped)
+    bool unreached = stopped == IL__UNREACHED && process->reaches;
+    if (unreached) process->reaches = false;
+    if (!status && (unreached || (failed && parcel->each && !stopped)))
         il__parcels_put_back(il__crew_queue_of(crew, parcel), parcel); /* the rest of it */
     else il__crew_finish(crew, parcel, status ? status : stopped < 0 ? stopped : -ECANCELED);
 }

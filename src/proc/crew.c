@@ -107,7 +107,7 @@ static void clear(il__crew *crew, il__process *process)
     close_descriptor(&process->socket);
     close_descriptor(&process->words);
     il__blocks_free(process);
-    if (process->lane) il__shared_unmap(process->lane, sizeof *process->lane);
+    if (process->lane) il__shared_unmap(process->lane, il__lane_size());
     il__free(process->regions);
     *process = (il__process){ .index = process->index, .socket = -1, .words = -1 };
 }
@@ -116,7 +116,7 @@ static int open_lane(il__process *process, int *ends)
 {
     void *lane;
     int socket[2], words[2];
-    int status = il__shared_new("interlock", sizeof(il__lane), &lane, &ends[0]);
+    int status = il__shared_new("interlock", il__lane_size(), &lane, &ends[0]);
     if (status) return status;
     process->lane = lane;
     status = il__message_pair(socket);
@@ -198,6 +198,7 @@ void il__crew_look_for_ready(il__crew *crew)
         if (process->state != IL__STARTING) continue;
         if (!il__load_acquire(&process->lane->ready) || process->lane->ready_status) continue;
         process->state = IL__READY;
+        process->reaches = process->lane->reaches;
         crew->starting--;
         crew->failed_starts = 0;
     }

@@ -20,9 +20,13 @@
  * What the parent reads here it uses as a value, never as an address: a worker may write anything.
  */
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/types.h>
+
+#include "os/pages.h"
 #include "proc/module.h"
 
 enum {
@@ -33,15 +37,24 @@ enum {
     IL__SLOT_WORDS = 600,
 };
 
+/* Why a slot stopped whose arrays the worker cannot reach (any more): the parent copies them. */
+#define IL__UNREACHED (-EXDEV)
+
 enum { IL__FREE, IL__POSTED, IL__TAKEN, IL__DONE };
 
-/* Where bytes are. */
-enum { IL__IN_SLOT, IL__IN_BLOCK, IL__IN_REGION };
+/* Where bytes are. AFAR: in the parent's memory, and a window of them in the block. */
+enum { IL__IN_SLOT, IL__IN_BLOCK, IL__IN_REGION, IL__AFAR };
 typedef struct il__where {
     uint32_t where;
     uint32_t region; /* its number */
-    uint64_t at;     /* offset */
+    uint64_t at;     /* offset; in the block when AFAR */
 } il__where;
+
+/* Addresses in the parent of what is AFAR, by slot. The worker sees them in a page that it cannot write
+ * to: so whatever a task does to memory that is not its own, it does not decide where results go. */
+typedef struct il__afar {
+    uint64_t in, out;
+} il__afar;
 
 typedef struct il__slot {
     uint32_t state; /* atomic */
@@ -49,7 +62,8 @@ typedef struct il__slot {
     /* Of the parent, set before POSTED. */
     uint32_t module;
     uint64_t offset;
-    uint64_t count; /* items */
+    uint64_t count;  /* items */
+    uint64_t window; /* items that the block has room for */
     uint64_t in_size, out_size;
     il__where in, out;
     uint32_t block;   /* number of the block that IN_BLOCK means */
@@ -61,6 +75,7 @@ typedef struct il__slot {
 
     /* Of the worker, set before DONE. */
     uint64_t at;        /* atomic: the item that runs, or the first that did not */
+    uint64_t base;      /* atomic: the window holds results of [base, at) that are nowhere else */
     uint64_t failed_at; /* atomic; count: none. The first that failed */
     int64_t took;       /* nanoseconds */
     int32_t status;     /* of that item */
@@ -86,16 +101,30 @@ typedef struct il__lane {
     uint32_t asleep;            /* atomic: it sleeps, or is about to: see `wake` */
     uint32_t ready;             /* atomic: it has started */
     int32_t ready_status;       /* of its initialiser */
+    uint32_t reaches;           /* it can copy from and to the parent's memory */
     char ready_words[IL__SLOT_WORDS];
     unsigned char ended[IL__QUEUE];
 
     _Alignas(64) il__slot slots[IL__SLOTS];
 } il__lane;
 
+/* A lane has il__afar[IL__SLOTS] in a page of its own, the last one. */
+static inline size_t il__lane_size(void)
+{
+    size_t page = il__page_size();
+    return (sizeof(il__lane) + page - 1) / page * page + page;
+}
+
+static inline il__afar *il__lane_afar(il__lane *lane)
+{
+    return (il__afar *)(void *)((char *)lane + il__lane_size() - il__page_size());
+}
+
 /* What a pool shares with all its workers; the parent writes it, but for `asleep`. */
 typedef struct il__board {
     uint32_t asleep; /* atomic: the parent's monitor sleeps: who clears it writes to the event */
     uint32_t has_start;
+    uint64_t here; /* the address of this in the parent */
     uint32_t recycle_tasks;
     uint64_t recycle_size, memory;
     int64_t cpu_time;
@@ -141,6 +170,8 @@ typedef struct il__worker_setup {
     il__lane *lane;
     il__board *board;
     int socket, event;
+    pid_t parent;  /* the program */
+    int parent_fd; /* a pidfd of it */
 } il__worker_setup;
 
 _Noreturn void il__worker_main(const il__worker_setup *setup);

@@ -43,11 +43,13 @@ typedef struct il__process {
     il__lane *lane;
     int socket, words; /* our ends; -1 */
     bool killed;       /* we have ordered it */
+    bool reaches;      /* it copies from and to our memory by itself */
 
     uint32_t posted, collected;     /* entries written and read */
     unsigned held;                  /* slots in use */
     il__parcel *parcels[IL__SLOTS]; /* of slots in use */
     const char *results[IL__SLOTS]; /* to be copied from here; NULL: they are in place */
+    size_t windows[IL__SLOTS];      /* items that there is room for there */
     unsigned char free[IL__SLOTS];  /* a stack of slots not in use */
     unsigned free_count;
     il__block blocks[IL__SLOTS];

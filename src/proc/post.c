@@ -14,8 +14,9 @@
 #include "proc/pool.h"
 
 enum {
-    TARGET = 300, /* microseconds of work that a worker has ahead */
-    LONG = 2,     /* milliseconds: of longer ones it has none ahead */
+    TARGET = 300,      /* microseconds of work that a worker has ahead */
+    LONG = 2,          /* milliseconds: of longer ones it has none ahead */
+    WINDOW = 64 << 10, /* bytes */
 };
 
 /* --- One -------------------------------------------------------------------------------------- */
@@ -23,7 +24,9 @@ enum {
 /* Where the bytes of a parcel go, or are. */
 struct stowage {
     il__region in, out; /* .memory NULL: in none */
-    size_t items, in_bytes, out_bytes, out_at;
+    size_t items, window;
+    size_t in_bytes, out_bytes, out_at; /* of a window */
+    uint32_t where;
 };
 
 static size_t round_up(size_t size)
@@ -31,12 +34,26 @@ static size_t round_up(size_t size)
     return (size + 63) & ~(size_t)63;
 }
 
-static struct stowage plan(const il__parcel *parcel)
+/* So many items at a time that the window stays in the cache. */
+static size_t choose_window(size_t items, size_t item)
 {
-    struct stowage plan = { .items = parcel->count - parcel->from };
-    size_t in = plan.items * parcel->in_size, out = plan.items * parcel->out_size;
-    if (!il__region_of(parcel->in, in, &plan.in)) plan.in_bytes = in;
-    if (!il__region_of(parcel->out, out, &plan.out)) plan.out_bytes = out;
+    size_t window = WINDOW / item;
+    return window < 1 ? 1 : window < items ? window : items;
+}
+
+static struct stowage plan(const il__process *process, const il__parcel *parcel)
+{
+    struct stowage plan = { .items = parcel->count - parcel->from, .where = IL__IN_SLOT };
+    size_t in = parcel->in_size, out = parcel->out_size;
+    if (il__region_of(parcel->in, plan.items * in, &plan.in)) in = 0;
+    if (il__region_of(parcel->out, plan.items * out, &plan.out)) out = 0;
+    plan.window = plan.items;
+    if (round_up(plan.items * in) + plan.items * out > IL__SLOT_BYTES) {
+        plan.where = process->reaches ? IL__AFAR : IL__IN_BLOCK;
+        if (process->reaches) plan.window = choose_window(plan.items, in + out);
+    }
+    plan.in_bytes = plan.window * in;
+    plan.out_bytes = plan.window * out;
     plan.out_at = round_up(plan.in_bytes);
     return plan;
 }
@@ -47,20 +64,21 @@ static void stow(il__process *process, unsigned number, il__parcel *parcel,
     il__slot *slot = &process->lane->slots[number];
     const char *in = parcel->in + parcel->from * parcel->in_size;
     char *out = parcel->out + parcel->from * parcel->out_size;
-    bool fits = plan->out_at + plan->out_bytes <= IL__SLOT_BYTES;
-    char *room = fits ? (char *)slot->bytes : process->blocks[number].memory;
-    uint32_t where = fits ? IL__IN_SLOT : IL__IN_BLOCK;
+    char *room = plan->where == IL__IN_SLOT ? (char *)slot->bytes : process->blocks[number].memory;
 
-    slot->in = (il__where){ .where = where };
-    slot->out = (il__where){ .where = where, .at = plan->out_at };
+    slot->in = (il__where){ .where = plan->where };
+    slot->out = (il__where){ .where = plan->where, .at = plan->out_at };
     if (plan->in.memory)
         slot->in = (il__where){ IL__IN_REGION, plan->in.number, (uint64_t)(in - plan->in.memory) };
-    else if (plan->in_bytes) memcpy(room, in, plan->in_bytes);
     if (plan->out.memory)
         slot->out =
             (il__where){ IL__IN_REGION, plan->out.number, (uint64_t)(out - plan->out.memory) };
-    else if (plan->out_bytes) memcpy(room + plan->out_at, out, plan->out_bytes);
+    il__lane_afar(process->lane)[number] = (il__afar){ (uintptr_t)in, (uintptr_t)out };
+    if (plan->where != IL__AFAR && plan->in_bytes) memcpy(room, in, plan->in_bytes);
+    if (plan->where != IL__AFAR && plan->out_bytes)
+        memcpy(room + plan->out_at, out, plan->out_bytes);
     process->results[number] = plan->out_bytes ? room + plan->out_at : NULL;
+    process->windows[number] = plan->window;
 }
 
 static int prepare(il__crew *crew, il__process *process, unsigned number,
@@ -70,7 +88,7 @@ static int prepare(il__crew *crew, il__process *process, unsigned number,
     il__crew_tell_modules(crew, process);
     if (plan->in.memory) status = il__tell_region(process, &plan->in);
     if (!status && plan->out.memory) status = il__tell_region(process, &plan->out);
-    if (!status && plan->out_at + plan->out_bytes > IL__SLOT_BYTES)
+    if (!status && plan->where != IL__IN_SLOT)
         status = il__block_provide(crew, process, number, plan->out_at + plan->out_bytes);
     if (!status && process->modules_told < crew->module_count) status = -EAGAIN;
     return status;
@@ -88,19 +106,20 @@ static int post(il__crew *crew, il__process *process, il__parcel *parcel)
     unsigned number = process->free[process->free_count - 1];
     if (process->posted - il__load_acquire(&lane->read) >= IL__QUEUE) return -EAGAIN;
     il__slot *slot = &lane->slots[number];
-    struct stowage stowage = plan(parcel);
+    struct stowage stowage = plan(process, parcel);
     status = prepare(crew, process, number, &stowage);
     if (status) return status;
     stow(process, number, parcel, &stowage);
     slot->module = module;
     slot->offset = offset;
     slot->count = stowage.items;
+    slot->window = stowage.window;
     slot->in_size = parcel->in_size;
     slot->out_size = parcel->out_size;
     slot->retries = parcel->retries;
     slot->deadline = parcel->deadline == IL_FOREVER ? 0 : parcel->deadline;
     slot->stop = parcel->stop || parcel->each;
-    slot->at = 0;
+    slot->at = slot->base = 0;
     slot->failed_at = stowage.items;
     il__store(&slot->cancel, 0);
     slot->name[0] = 0;

@@ -396,6 +396,7 @@ static int make_board(il__crew *crew)
     crew->board->memory = opts->memory;
     crew->board->cpu_time = opts->cpu_time;
     crew->board->arg_size = opts->arg_size;
+    crew->board->here = (uintptr_t)crew->board;
     snprintf(crew->board->name, sizeof crew->board->name, "%.15s", crew->name);
     if (opts->arg_size) memcpy(crew->board->arg, opts->arg, opts->arg_size);
     if (!opts->on_worker_start) return 0;

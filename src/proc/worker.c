@@ -29,6 +29,7 @@
 #include "os/shared.h"
 #include "os/spin.h"
 #include "os/thread.h"
+#include "proc/items.h"
 #include "proc/lane.h"
 #include "task/task.h"
 #include "wait/thread_agent.h"
@@ -37,8 +38,6 @@ enum {
     SPINS = 100,
     LOOK_AT_SIZE = 1, /* milliseconds between two looks at our size */
     PIECE = 2 << 20,  /* bytes of a region that are touched at once */
-    LOOK = 20,        /* microseconds between two looks whether to stop, about */
-    LONGEST = 4096,   /* items between them at the most */
 };
 
 struct mapped {
@@ -149,7 +148,7 @@ static struct mapped *find_region(uint32_t number)
 static void *find_place(const il__slot *slot, const il__where *place)
 {
     if (place->where == IL__IN_SLOT) return (char *)slot->bytes + place->at;
-    if (place->where == IL__IN_BLOCK) {
+    if (place->where == IL__IN_BLOCK || place->where == IL__AFAR) {
         struct mapped *block = &me.blocks[slot - me.setup.lane->slots];
         return block->memory ? (char *)block->memory + place->at : NULL;
     }
@@ -195,93 +194,6 @@ static int find_function(uint32_t number, uint64_t offset, il_fn **out_fn)
     return 0;
 }
 
-/* Message, file, and cause. */
-static void write_words(char *words, size_t size, const il_error *error, int32_t *out_line)
-{
-    memset(words, 0, size);
-    size_t most = size / 2, used = 0;
-    used += (size_t)snprintf(words, most, "%s", error->message);
-    if (used >= most) used = most - 1;
-    used++;
-    size_t left = size - used - 1;
-    used += (size_t)snprintf(words + used, left / 2, "%.120s", error->file) + 1;
-    if (error->cause && used < size) il_error_format(error->cause, words + used, size - used);
-    *out_line = error->line;
-}
-
-static void note_failure(il__slot *slot, uint64_t index, int status, il__frame *frame)
-{
-    if (slot->failed_at < slot->count) return;
-    il__error *error = il__frame_error(frame, status);
-    write_words(slot->words, sizeof slot->words, &error->public, &slot->line);
-    slot->status = status;
-    il__store_release(&slot->failed_at, index); /* after the words: we may die in between */
-    il__error_unref(error);
-}
-
-/* Run [from, to), or up to the first failure; returns how far it came. Which item runs must be known
- * at any moment, since it may be the last. */
-static uint64_t run_stretch(il__slot *slot, il_fn *fn, char *in, char *out, uint64_t from,
-                            uint64_t to, int *out_status)
-{
-    /* Numbers, since what has no size is NULL, which may not even be added 0 to. */
-    uintptr_t in_size = slot->in_size, at_in = in_size ? (uintptr_t)in + from * in_size : 0;
-    uintptr_t out_size = slot->out_size, at_out = out_size ? (uintptr_t)out + from * out_size : 0;
-    for (; from < to; from++, at_in += in_size, at_out += out_size) {
-        il__store(&slot->at, from);
-        int status = fn((void *)at_in, (void *)at_out); // NOLINT: see above
-        if (il__likely(status >= 0)) continue;
-        *out_status = status;
-        break;
-    }
-    return from;
-}
-
-/* An item has failed: try it again as often as it may be. Its last status. */
-static int try_again(il__slot *slot, il_fn *fn, char *in, char *out, uint64_t at, int status,
-                     il__cancel *node)
-{
-    for (uint32_t left = slot->retries; left && status < 0 && !il__cancel_status(node); left--) {
-        status = 0;
-        run_stretch(slot, fn, in, out, at, at + 1, &status);
-    }
-    int cancelled = status < 0 ? il__cancel_status(node) : 0;
-    return cancelled ? cancelled : status;
-}
-
-/* Stretches are made to take about LOOK; between them we look whether to stop. */
-static void run_items(il__slot *slot, il_fn *fn, char *in, char *out, il__cancel *node,
-                      il__frame *frame)
-{
-    uint64_t at = 0, length = 1;
-    il_time begun = il_now();
-    while (at < slot->count) {
-        il__store(&slot->at, at);
-        slot->stopped = il__cancel_status(node);
-        if (slot->stopped) return;
-        int status = 0;
-        uint64_t end = slot->count - at < length ? slot->count : at + length;
-        at = run_stretch(slot, fn, in, out, at, end, &status);
-        if (il__unlikely(status < 0)) {
-            status = try_again(slot, fn, in, out, at, status, node);
-            if (slot->count > 1 && status < 0 && status == il__cancel_status(node)) {
-                slot->stopped = status; /* the echo of a cancellation is no failure of its own */
-                return;
-            }
-            if (status < 0) note_failure(slot, at, status, frame);
-            at++;
-            if (status < 0 && slot->stop) break;
-            continue;
-        }
-        if (at == slot->count) break;
-        il_time now = il_now();
-        if (now - begun > IL_US(LOOK)) length = length / 2 + 1;
-        else if (length < LONGEST) length *= 2;
-        begun = now;
-    }
-    il__store(&slot->at, at);
-}
-
 /* The pages of a region are there already, but not in our tables: let the kernel fill in those of a
  * piece at once rather than one fault each. Once: later it would cost and do nothing. */
 static void prefault(const il__where *place, uint64_t size)
@@ -312,7 +224,6 @@ static void run_slot(il__slot *slot)
 {
     il__frame frame;
     il__task task = { .name = *slot->name ? slot->name : NULL };
-    il_fn *fn = NULL;
     il_time begin = il_now();
 
     read_mail();
@@ -324,21 +235,29 @@ static void run_slot(il__slot *slot)
     __asm__ volatile("" ::: "memory");
     if (il__load_acquire(&slot->cancel)) cancel_here(-ECANCELED); /* it may have been set before */
 
-    char *in = slot->in_size ? find_place(slot, &slot->in) : (char *)slot->bytes;
-    char *out = slot->out_size ? find_place(slot, &slot->out) : (char *)slot->bytes;
-    int status = find_function(slot->module, slot->offset, &fn);
-    if (!status && (!in || !out))
+    il__items items = {
+        .slot = slot,
+        .in = slot->in_size ? find_place(slot, &slot->in) : (char *)slot->bytes,
+        .out = slot->out_size ? find_place(slot, &slot->out) : (char *)slot->bytes,
+        .node = &task.cancel,
+        .frame = &frame,
+        .afar = &il__lane_afar(me.setup.lane)[slot - me.setup.lane->slots],
+        .parent = me.setup.parent,
+        .parent_fd = me.setup.parent_fd,
+    };
+    int status = find_function(slot->module, slot->offset, &items.fn);
+    if (!status && (!items.in || !items.out))
         status = il_fail(-ENOMEM, "a worker could not map %llu bytes",
                          (unsigned long long)(slot->count * (slot->in_size + slot->out_size)));
     if (status) {
-        note_failure(slot, 0, status, &frame);
+        il__items_fail(slot, 0, status, &frame);
         il__store(&slot->at, 0);
         slot->stopped = status;
     } else {
         prefault(&slot->in, slot->count * slot->in_size);
         prefault(&slot->out, slot->count * slot->out_size);
         if (me.setup.board->cpu_time) limit_cpu(me.setup.board->cpu_time);
-        run_items(slot, fn, in, out, &task.cancel, &frame);
+        il__items_run(&items);
         if (me.setup.board->cpu_time) limit_cpu(0);
     }
     me.running = NULL;
@@ -479,11 +398,20 @@ static int run_initialiser(void)
     if (status < 0) {
         int32_t line;
         il__error *error = il__frame_error(&frame, status);
-        write_words(lane->ready_words, sizeof lane->ready_words, &error->public, &line);
+        il__words_write(lane->ready_words, sizeof lane->ready_words, &error->public, &line);
         il__error_unref(error);
     }
     il__frame_leave(&frame);
     return status < 0 ? status : 0;
+}
+
+/* Does the kernel let us copy from and to the program's memory? As a rule, unless we were told to be
+ * somebody else, or processes may only debug what is below them. */
+static bool reaches_parent(void)
+{
+    uint64_t there = me.setup.board->here;
+    il__board board;
+    return !il__afar_read(me.setup.parent, there, &board, sizeof board) && board.here == there;
 }
 
 _Noreturn void il__worker_main(const il__worker_setup *setup)
@@ -504,7 +432,9 @@ _Noreturn void il__worker_main(const il__worker_setup *setup)
     if (setup->board->memory) limit_memory(setup->board->memory);
 
     il__lane *lane = setup->lane;
+    mprotect(il__lane_afar(lane), il__page_size(), PROT_READ);
     lane->ready_status = run_initialiser();
+    lane->reaches = reaches_parent();
     il__store_seq(&lane->ready, 1); /* pairs with look_for_ready, and see tell_parent */
     tell_parent();
     if (lane->ready_status) leave();

@@ -47,7 +47,7 @@ struct child {
 
 static struct zygote {
     int control, parent, signals, event;
-    pid_t pid;
+    pid_t pid, program;
     il__board *board;
     struct child *children;
     size_t capacity;
@@ -176,9 +176,8 @@ static _Noreturn void become_worker(const il__order *order, const int *descripto
     dup2(descriptors[2], STDERR_FILENO);
     close(descriptors[2]);
     close(here.control);
-    close(here.parent);
     close(here.signals);
-    il__lane *lane = il__shared_map(descriptors[0], sizeof *lane, NULL);
+    il__lane *lane = il__shared_map(descriptors[0], il__lane_size(), NULL);
     close(descriptors[0]);
     if (!lane) _exit(ENOMEM);
     il__worker_setup setup = {
@@ -187,6 +186,8 @@ static _Noreturn void become_worker(const il__order *order, const int *descripto
         .board = here.board,
         .socket = descriptors[1],
         .event = here.event,
+        .parent = here.program,
+        .parent_fd = here.parent,
     };
     il__worker_main(&setup);
 }
@@ -291,6 +292,7 @@ static void take_over(int control, pid_t parent)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     here.control = control;
     here.pid = getpid();
+    here.program = parent;
     here.parent = (int)syscall(SYS_pidfd_open, parent, 0);
     if (getppid() != parent) _exit(0); /* so that the pidfd is of the right one */
     fcntl(control, F_SETFD, FD_CLOEXEC);
