@@ -16,7 +16,7 @@
 enum {
     TARGET = 300,      /* microseconds of work that a worker has ahead */
     LONG = 2,          /* milliseconds: of longer ones it has none ahead */
-    WINDOW = 64 << 10, /* bytes */
+    WINDOW = 256 << 10, /* bytes */
 };
 
 /* --- One -------------------------------------------------------------------------------------- */
