@@ -40,21 +40,23 @@ typedef struct il_map_opts {
 IL_API int il_map_bytes(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
                         size_t out_size, size_t count, const il_map_opts *opts);
 
-/* The innermost loop: `count` items, at least one, or up to the first that fails; returns how many
- * succeeded. It is compiled into the program, near fn: a call from a library that lies far away in
- * memory, and the return, take longer by a fifth of a tiny item. */
-typedef size_t il__apply(il_fn *fn, const char *in, size_t in_size, char *out, size_t out_size,
-                         size_t count, int *out_status);
-static inline size_t il__apply_here(il_fn *fn, const char *in, size_t in_size, char *out,
-                                    size_t out_size, size_t count, int *out_status)
+/* The innermost loop: *left items, or up to the first that fails, whose status it tells. *left is at any
+ * moment how many are left, with the one that runs: if that is the last moment of its process,
+ * another reads it. The loop is compiled into the program, near fn: a call from a library that lies far
+ * away in memory, and the return, take longer by half of a tiny item. */
+typedef void il__apply(il_fn *fn, const char *in, size_t in_size, char *out, size_t out_size,
+                       volatile size_t *left, int *out_status);
+static inline void il__apply_here(il_fn *fn, const char *in, size_t in_size, char *out,
+                                  size_t out_size, volatile size_t *left, int *out_status)
 {
-    for (size_t left = count; left; left--, in += in_size, out += out_size) {
+    for (size_t count = *left; count; count--, in += in_size, out += out_size) {
+        *left = count;
         int status = fn((void *)in, out);
         if (IL__LIKELY(status >= 0)) continue;
         *out_status = status;
-        return count - left;
+        return;
     }
-    return count;
+    *left = 0;
 }
 IL_API int il__map_with(il__apply *apply, il_executor *executor, il_fn *fn, const void *in,
                         size_t in_size, void *out, size_t out_size, size_t count,

@@ -63,7 +63,7 @@ il__parcel *il__slot_withdraw(il__process *process, unsigned number)
 
 size_t il__slot_items_run(const il__slot *slot, const il__parcel *parcel)
 {
-    size_t at = il__load(&slot->at), items = parcel->count - parcel->from;
+    size_t at = il__slot_at(slot), items = parcel->count - parcel->from;
     return at < items ? at : items;
 }
 

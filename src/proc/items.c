@@ -60,20 +60,13 @@ static uintptr_t item_at(const il__items *items, const il__where *place, char *f
  * at any moment, since it may be the last. */
 static uint64_t run_stretch(const il__items *items, uint64_t from, uint64_t to, int *out_status)
 {
-    il_fn *fn = items->fn;
     il__slot *slot = items->slot;
-    uint64_t *at = &slot->at;
-    size_t in_size = slot->in_size, out_size = slot->out_size;
-    uintptr_t in = item_at(items, &slot->in, items->in, from, in_size);
-    uintptr_t out = item_at(items, &slot->out, items->out, from, out_size);
-    for (; from < to; from++, in += in_size, out += out_size) {
-        il__store(at, from);
-        int status = fn((void *)in, (void *)out); // NOLINT: see item_at
-        if (il__likely(status >= 0)) continue;
-        *out_status = status;
-        break;
-    }
-    return from;
+    uintptr_t in = item_at(items, &slot->in, items->in, from, slot->in_size);
+    uintptr_t out = item_at(items, &slot->out, items->out, from, slot->out_size);
+    size_t *left = il__slot_begin(slot, from, to);
+    items->apply(items->fn, (char *)in, slot->in_size, (char *)out, // NOLINT: see item_at
+                 slot->out_size, left, out_status);
+    return to - *left;
 }
 
 /* An item has failed: try it again as often as it may be. Its last status. */
@@ -98,7 +91,7 @@ static bool go_on_after(il__items *items, uint64_t at, int status)
         return false;
     }
     if (status < 0) il__items_fail(slot, at, status, items->frame);
-    il__store(&slot->at, at + 1);
+    il__slot_begin(slot, at + 1, at + 1);
     return status >= 0 || !slot->stop;
 }
 
@@ -109,7 +102,6 @@ static bool run_to(il__items *items, uint64_t at, uint64_t to)
     il__slot *slot = items->slot;
     il_time begun = il_now();
     while (at < to) {
-        il__store(&slot->at, at);
         slot->stopped = il__cancel_status(items->node);
         if (slot->stopped) return false;
         int status = 0;
@@ -126,7 +118,6 @@ static bool run_to(il__items *items, uint64_t at, uint64_t to)
         else if (items->length < LONGEST) items->length *= 2;
         begun = now;
     }
-    il__store(&slot->at, to);
     return true;
 }
 
@@ -158,7 +149,7 @@ static int fetch(const il__items *items, uint64_t count)
 static int deliver(il__items *items)
 {
     il__slot *slot = items->slot;
-    uint64_t at = il__load(&slot->at), count = at - items->base;
+    uint64_t at = il__slot_at(slot), count = at - items->base;
     if (slot->out.where == IL__AFAR && slot->out_size && count) {
         if (!parent_lives(items)) return -ESRCH;
         int status =

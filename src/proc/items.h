@@ -4,12 +4,15 @@
 
 /* The items of a slot, in a worker. */
 
+#include <interlock/map.h>
+
 #include "proc/lane.h"
 #include "task/task.h"
 
 typedef struct il__items {
     il__slot *slot;
     il_fn *fn;
+    il__apply *apply;
     char *in, *out; /* the first item, or the window */
     il__cancel *node;
     il__frame *frame;

@@ -26,6 +26,7 @@
 
 #include <sys/types.h>
 
+#include "base/atomic.h"
 #include "os/pages.h"
 #include "proc/module.h"
 
@@ -40,6 +41,7 @@ enum {
 /* Why a slot stopped whose arrays the worker cannot reach (any more): the parent copies them. */
 #define IL__UNREACHED (-EXDEV)
 
+enum { IL__NO_MODULE = 0x7fffffff };
 enum { IL__FREE, IL__POSTED, IL__TAKEN, IL__DONE };
 
 /* Where bytes are. AFAR: in the parent's memory, and a window of them in the block. */
@@ -60,8 +62,8 @@ typedef struct il__slot {
     uint32_t state; /* atomic */
 
     /* Of the parent, set before POSTED. */
-    uint32_t module;
-    uint64_t offset;
+    uint32_t module, apply_module; /* of fn, and of the loop that calls it; NO_MODULE: our own */
+    uint64_t offset, apply_offset;
     uint64_t count;  /* items */
     uint64_t window; /* items that the block has room for */
     uint64_t in_size, out_size;
@@ -74,7 +76,8 @@ typedef struct il__slot {
     char name[IL__SLOT_NAME];
 
     /* Of the worker, set before DONE. */
-    uint64_t at;        /* atomic: the item that runs, or the first that did not */
+    uint64_t place;     /* atomic: which item runs, or is the first that did not: see il__slot_at */
+    size_t left[2];     /* items of a stretch, counted down */
     uint64_t base;      /* atomic: the window holds results of [base, at) that are nowhere else */
     uint64_t failed_at; /* atomic; count: none. The first that failed */
     int64_t took;       /* nanoseconds */
@@ -107,6 +110,23 @@ typedef struct il__lane {
 
     _Alignas(64) il__slot slots[IL__SLOTS];
 } il__lane;
+
+/* Where a worker is: `place` is twice the end of its stretch, plus which of `left` says how many items of
+ * it are left. A new stretch is prepared in the other one and begins by one store, so that at any
+ * moment the two say the same item. */
+static inline uint64_t il__slot_at(const il__slot *slot)
+{
+    uint64_t place = il__load_acquire(&slot->place);
+    return place / 2 - il__load(&slot->left[place % 2]);
+}
+
+static inline size_t *il__slot_begin(il__slot *slot, uint64_t from, uint64_t to)
+{
+    uint64_t other = 1 - il__load(&slot->place) % 2;
+    il__store(&slot->left[other], (size_t)(to - from));
+    il__store_release(&slot->place, 2 * to + other);
+    return &slot->left[other];
+}
 
 /* A lane has il__afar[IL__SLOTS] in a page of its own, the last one. */
 static inline size_t il__lane_size(void)

@@ -14,8 +14,8 @@
 #include "proc/pool.h"
 
 enum {
-    TARGET = 300,      /* microseconds of work that a worker has ahead */
-    LONG = 2,          /* milliseconds: of longer ones it has none ahead */
+    TARGET = 300,       /* microseconds of work that a worker has ahead */
+    LONG = 2,           /* milliseconds: of longer ones it has none ahead */
     WINDOW = 256 << 10, /* bytes */
 };
 
@@ -97,10 +97,13 @@ static int prepare(il__crew *crew, il__process *process, unsigned number,
 /* Give it to that worker: 0; -EAGAIN: not now; or why it cannot be. */
 static int post(il__crew *crew, il__process *process, il__parcel *parcel)
 {
-    uint32_t module;
-    uint64_t offset;
+    uint32_t module, apply_module;
+    uint64_t offset, apply_offset = 0;
     int status = il__crew_find_function(crew, parcel->fn, &module, &offset);
     if (status) return status;
+    il_fn *loop = (il_fn *)(void (*)(void))parcel->apply;
+    if (!loop || il__crew_find_function(crew, loop, &apply_module, &apply_offset))
+        apply_module = IL__NO_MODULE;
 
     il__lane *lane = process->lane;
     unsigned number = process->free[process->free_count - 1];
@@ -112,6 +115,8 @@ static int post(il__crew *crew, il__process *process, il__parcel *parcel)
     stow(process, number, parcel, &stowage);
     slot->module = module;
     slot->offset = offset;
+    slot->apply_module = apply_module;
+    slot->apply_offset = apply_offset;
     slot->count = stowage.items;
     slot->window = stowage.window;
     slot->in_size = parcel->in_size;
@@ -119,7 +124,8 @@ static int post(il__crew *crew, il__process *process, il__parcel *parcel)
     slot->retries = parcel->retries;
     slot->deadline = parcel->deadline == IL_FOREVER ? 0 : parcel->deadline;
     slot->stop = parcel->stop || parcel->each;
-    slot->at = slot->base = 0;
+    slot->base = 0;
+    il__slot_begin(slot, 0, 0);
     slot->failed_at = stowage.items;
     il__store(&slot->cancel, 0);
     slot->name[0] = 0;

@@ -220,6 +220,16 @@ static void limit_cpu(int64_t nanoseconds)
     if (me.has_timer) timer_settime(me.timer, 0, &when, NULL);
 }
 
+/* The loop of the map, which lies near the function. */
+static il__apply *find_loop(const il__slot *slot)
+{
+    il_fn *found = NULL;
+    if (slot->apply_module == IL__NO_MODULE ||
+        find_function(slot->apply_module, slot->apply_offset, &found))
+        return il__apply_here;
+    return (il__apply *)(void (*)(void))found;
+}
+
 static void run_slot(il__slot *slot)
 {
     il__frame frame;
@@ -246,12 +256,13 @@ static void run_slot(il__slot *slot)
         .parent_fd = me.setup.parent_fd,
     };
     int status = find_function(slot->module, slot->offset, &items.fn);
+    items.apply = find_loop(slot);
     if (!status && (!items.in || !items.out))
         status = il_fail(-ENOMEM, "a worker could not map %llu bytes",
                          (unsigned long long)(slot->count * (slot->in_size + slot->out_size)));
     if (status) {
         il__items_fail(slot, 0, status, &frame);
-        il__store(&slot->at, 0);
+        il__slot_begin(slot, 0, 0);
         slot->stopped = status;
     } else {
         prefault(&slot->in, slot->count * slot->in_size);

@@ -16,6 +16,7 @@
 typedef struct il__parcel il__parcel;
 struct il__parcel {
     il_fn *fn;
+    il__apply *apply; /* the loop that calls it; NULL: our own */
     const char *name, *in;
     char *out;
     size_t in_size, out_size, count;
@@ -66,8 +67,9 @@ struct il_executor {
 };
 
 /* il_map for an executor of parcels. */
-int il__map_parcels(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
-                    size_t out_size, size_t count, const il_map_opts *opts);
+int il__map_parcels(il_executor *executor, il__apply *apply, il_fn *fn, const void *in,
+                    size_t in_size, void *out, size_t out_size, size_t count,
+                    const il_map_opts *opts);
 
 /* Runs tasks where they are started: for scopes without an executor. */
 il_executor *il__in_place(void);

@@ -102,8 +102,10 @@ static size_t run_stretch(struct map *map, il__cancel *node, size_t from, size_t
     size_t out_size = map->out ? map->out_size : 0;
     for (size_t i = from; i < to; i++) {
         int status = 0;
-        i += map->apply(map->fn, map->in + i * map->in_size, map->in_size,
-                        out_size ? map->out + i * out_size : map->out, out_size, to - i, &status);
+        size_t left = to - i;
+        map->apply(map->fn, map->in + i * map->in_size, map->in_size,
+                   out_size ? map->out + i * out_size : map->out, out_size, &left, &status);
+        i = to - left;
         if (i == to) break;
         /* The echo of a cancellation is no failure of its own: the item was left out. */
         if (status == -ECANCELED && il__cancel_status(node)) return i - from;
@@ -184,7 +186,8 @@ int il__map_with(il__apply *apply, il_executor *executor, il_fn *fn, const void 
     if (!opts) opts = &defaults;
     if (!count) return 0;
     if (executor->ops->post)
-        return il__map_parcels(executor, fn, in, in_size, out, out ? out_size : 0, count, opts);
+        return il__map_parcels(executor, apply, fn, in, in_size, out, out ? out_size : 0, count,
+                               opts);
 
     struct map map = {
         .apply = apply,

@@ -212,8 +212,9 @@ static int run(struct map *map, struct piece *pieces)
     return status == -ECANCELED && closed ? closed : status;
 }
 
-int il__map_parcels(il_executor *executor, il_fn *fn, const void *in, size_t in_size, void *out,
-                    size_t out_size, size_t count, const il_map_opts *opts)
+int il__map_parcels(il_executor *executor, il__apply *apply, il_fn *fn, const void *in,
+                    size_t in_size, void *out, size_t out_size, size_t count,
+                    const il_map_opts *opts)
 {
     size_t item = in_size + out_size;
     struct map map = {
@@ -233,6 +234,7 @@ int il__map_parcels(il_executor *executor, il_fn *fn, const void *in, size_t in_
         pieces[i].map = &map;
         pieces[i].parcel = (il__parcel){
             .fn = fn,
+            .apply = apply,
             .name = opts->name,
             .in_size = in_size,
             .out_size = out_size,
