@@ -195,17 +195,18 @@ static int find_function(uint32_t number, uint64_t offset, il_fn **out_fn)
 }
 
 /* The pages of a region are there already, but not in our tables: let the kernel fill in those of a
- * piece at once rather than one fault each. Once: later it would cost and do nothing. */
+ * piece at once rather than one fault each. Once: later it would cost and do nothing. As if to read: then
+ * they come sixteen at a time, and may be written all the same, since nobody keeps book of that. */
 static void prefault(const il__where *place, uint64_t size)
 {
-#ifdef MADV_POPULATE_WRITE
+#ifdef MADV_POPULATE_READ
     struct mapped *region = place->where == IL__IN_REGION ? find_region(place->region) : NULL;
     if (!region || !region->filled || size < PIECE / 64) return;
     for (size_t piece = place->at / PIECE; piece <= (place->at + size - 1) / PIECE; piece++) {
         size_t from = piece * PIECE, left = region->size - from;
         if (region->filled[piece]) continue;
         region->filled[piece] = true;
-        madvise((char *)region->memory + from, left < PIECE ? left : PIECE, MADV_POPULATE_WRITE);
+        madvise((char *)region->memory + from, left < PIECE ? left : PIECE, MADV_POPULATE_READ);
     }
 #else
     (void)place, (void)size;

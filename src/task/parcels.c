@@ -24,7 +24,9 @@
 enum {
     AHEAD = 3,  /* parcels a worker */
     SHARES = 4, /* a chunk is 1/SHARES of each worker's part of what is left */
-    FIRST = 64, /* items a chunk until we know what they cost */
+    FEW = 64,   /* items a chunk until we know what they cost: a small part of all, at least */
+    PARTS = 64, /* FEW, and at the most MANY */
+    MANY = 4096,
     GROWTH = 16,
     TARGET = 2000, /* microseconds that a chunk may take */
     LEAST = 50,    /* and ought to */
@@ -212,6 +214,12 @@ static int run(struct map *map, struct piece *pieces)
     return status == -ECANCELED && closed ? closed : status;
 }
 
+static size_t choose_first(size_t count, unsigned workers)
+{
+    size_t part = count / (PARTS * workers);
+    return part < FEW ? FEW : part < MANY ? part : MANY;
+}
+
 int il__map_parcels(il_executor *executor, il__apply *apply, il_fn *fn, const void *in,
                     size_t in_size, void *out, size_t out_size, size_t count,
                     const il_map_opts *opts)
@@ -223,7 +231,7 @@ int il__map_parcels(il_executor *executor, il__apply *apply, il_fn *fn, const vo
         .in = in,
         .out = out,
         .count = count,
-        .most = FIRST,
+        .most = choose_first(count, executor->workers),
         .limit = item ? MOST_BYTES / item + 1 : SIZE_MAX,
         .pieces = AHEAD * executor->workers,
         .failed_at = count,
