@@ -85,7 +85,7 @@ void il__crew_take_done(il__crew *crew, il__process *process, unsigned number)
         return;
     }
     int status = il__parcel_why_stop(parcel, il_now());
-    bool unreached = stopped == IL__UNREACHED && process->reaches;
+    bool unreached = stopped == IL__UNREACHED && process->afar[number];
     if (unreached) process->reaches = false;
     if (!status && (unreached || (failed && parcel->each && !stopped)))
         il__parcels_put_back(il__crew_queue_of(crew, parcel), parcel); /* the rest of it */

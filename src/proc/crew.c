@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -241,6 +242,17 @@ static void worker_ended(il__crew *crew, const il__report *report)
     if (starting && !leaving) start_failed(crew);
 }
 
+/* The kernel has killed it, or is about to: until it is gone it may write to our memory. Should the number
+ * be another's already, we wait for nothing, but not for long. */
+static void wait_for_death(const il__process *process)
+{
+    int descriptor = process->pid ? (int)syscall(SYS_pidfd_open, process->pid, 0) : -1;
+    struct pollfd gone = { .fd = descriptor, .events = POLLIN };
+    if (descriptor < 0) return;
+    while (poll(&gone, 1, LEAVE) < 0 && errno == EINTR) {}
+    close(descriptor);
+}
+
 /* The zygote is gone, and the kernel kills its workers. Start over. */
 static void zygote_ended(il__crew *crew)
 {
@@ -249,6 +261,7 @@ static void zygote_ended(il__crew *crew)
     crew->zygote = 0;
     for (unsigned i = 0; i < crew->executor.workers; i++) {
         il__process *process = &crew->processes[i];
+        wait_for_death(process);
         worker_ended(crew, &(il__report){ .index = i,
                                           .serial = process->serial,
                                           .pid = process->pid,

@@ -50,6 +50,7 @@ typedef struct il__process {
     il__parcel *parcels[IL__SLOTS]; /* of slots in use */
     const char *results[IL__SLOTS]; /* to be copied from here; NULL: they are in place */
     size_t windows[IL__SLOTS];      /* items that there is room for there */
+    bool afar[IL__SLOTS];           /* the worker copies; it may have to give up */
     unsigned char free[IL__SLOTS];  /* a stack of slots not in use */
     unsigned free_count;
     il__block blocks[IL__SLOTS];

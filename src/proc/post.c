@@ -49,8 +49,9 @@ static struct stowage plan(const il__process *process, const il__parcel *parcel)
     if (il__region_of(parcel->out, plan.items * out, &plan.out)) out = 0;
     plan.window = plan.items;
     if (round_up(plan.items * in) + plan.items * out > IL__SLOT_BYTES) {
-        plan.where = process->reaches ? IL__AFAR : IL__IN_BLOCK;
-        if (process->reaches) plan.window = choose_window(plan.items, in + out);
+        bool reaches = process->reaches && process->pid; /* see wait_for_death */
+        plan.where = reaches ? IL__AFAR : IL__IN_BLOCK;
+        if (reaches) plan.window = choose_window(plan.items, in + out);
     }
     plan.in_bytes = plan.window * in;
     plan.out_bytes = plan.window * out;
@@ -79,6 +80,7 @@ static void stow(il__process *process, unsigned number, il__parcel *parcel,
         memcpy(room + plan->out_at, out, plan->out_bytes);
     process->results[number] = plan->out_bytes ? room + plan->out_at : NULL;
     process->windows[number] = plan->window;
+    process->afar[number] = plan->where == IL__AFAR;
 }
 
 static int prepare(il__crew *crew, il__process *process, unsigned number,
