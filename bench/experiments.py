@@ -54,8 +54,11 @@ TITLES = {
     "processes": "tiny tasks, by il_submit",
     "processes-one": "  one round trip",
     "processes-chunked": "  the same by il_map",
+    "processes-shared": "  the same in shared memory",
     "processes-memory": "map {n} shared bytes",
     "processes-start": "a pool of workers",
+    "processes-busy": "  among eight busy threads",
+    "processes-replaced": "a worker replaced",
     "map": "tiny items, {n}",
     "map-uneven": "uneven items, {n}",
     "idle": "CPU time a second",
@@ -328,14 +331,24 @@ def experiments(mode):
     for what, words in {
         "processes-one": {"batch": 1, "n": size(500, 2000, 10000)},
         "processes-chunked": {"batch": 1000000, "n": size(2000000, 10000000, 50000000)},
+        "processes-shared": {"batch": 1000000, "n": size(2000000, 10000000, 50000000)},
         "processes-memory": {"batch": 1, "n": size(2**26, 2**28, 2**30)},
-        "processes-start": {"batch": 1, "n": size(10, 50, 1000)},
     }.items():
         words = {"what": what} | words
         found.append(Experiment("processes", words["n"], [
             Entry(OURS, "il_processes", words, (2,)),
             Entry("threads", "il_processes", words | {"as": "threads"}, (2,)),
         ]))
+
+    for what, n in {"start": size(10, 50, 1000), "busy": size(10, 50, 1000),
+                    "replaced": size(20, 100, 1000)}.items():
+        words = {"what": "processes-" + what, "n": n}
+        if what == "replaced":  # threads do not die alone
+            entries = [Entry(OURS, "il_pools", words, (1,))]
+        else:
+            entries = [Entry(OURS, "il_pools", words, (2,)),
+                       Entry("threads", "il_pools", words | {"as": "threads"}, (2,))]
+        found.append(Experiment("processes", n, entries))
 
     for what, n in (("map", size(10**6, 10**7, 10**7)),
                     ("map-uneven", size(20000, 100000, 500000))):

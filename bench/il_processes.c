@@ -1,52 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Worker processes. what=processes: tiny tasks through il_submit, in batches. processes-chunked: il_map
- * with its own chunks over the same items. processes-memory: a map over arrays of many megabytes in
- * shared memory. processes-start: a pool of workers, made and freed. as=threads: the same by il_threads.
+ * with its own chunks over the same items; processes-shared: the same with arrays in shared memory.
+ * processes-memory: a map over arrays of many megabytes there. as=threads: the same by il_threads.
  */
 
-#include "batch_work.h"
-#include <interlock.h>
-
-static il_executor *pool;
-static il_future **futures;
-
-static int task(void *in, void *out)
-{
-    *(int64_t *)out = batch_task(*(int64_t *)in);
-    return 0;
-}
-
-static void submit_batch(int64_t *in, int64_t *out, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        bench_must(il_submit(pool, task, &in[i], sizeof *in, sizeof *out, NULL, &futures[i]),
-                   "submit");
-    }
-    for (int64_t i = 0; i < count; i++) {
-        bench_must(il_future_get(futures[i], IL_FOREVER, &out[i]), "task");
-        il_future_free(futures[i]);
-    }
-}
+#include "il_batch.h"
 
 static void map_batch(int64_t *in, int64_t *out, int64_t count)
 {
     bench_must(il_map(pool, task, in, out, (size_t)count, NULL), "map");
 }
 
-static int make(int threads, unsigned workers)
+static int64_t *shared_array(size_t size)
 {
-    return threads ? il_threads_new(&(il_threads_opts){ .workers = workers }, &pool)
-                   : il_processes_new(&(il_processes_opts){ .workers = workers }, &pool);
+    int64_t *array = il_shared_alloc(size);
+    if (!array) bench_die("no shared memory");
+    memset(array, 1, size);
+    return array;
+}
+
+/* The same items in shared memory: what is copied to get them there is not the map's. */
+static void shared_batches(batch_job *job)
+{
+    size_t size = (size_t)job->batch * sizeof(int64_t);
+    int64_t *in = shared_array(size), *out = shared_array(size), time = 0, sum = 0;
+
+    for (int64_t i = -1; i < job->n / job->batch; i++) {
+        for (int64_t k = 0; k < job->batch; k++) in[k] = k;
+        int64_t begin = bench_now();
+        map_batch(in, out, job->batch);
+        if (i >= 0) time += bench_now() - begin;
+        for (int64_t k = 0; k < job->batch; k++) sum += out[k] - in[k];
+    }
+    bench_expect(job->line, sum, job->n + job->batch);
+    job->value = (double)time / (double)job->n;
+    il_shared_free(in);
+    il_shared_free(out);
 }
 
 /* n bytes in and as many out, five times after a warm-up. */
 static void measure_memory(const char *variant, int64_t n, int workers)
 {
     size_t count = (size_t)n / sizeof(int64_t);
-    int64_t *in = il_shared_alloc((size_t)n), *out = il_shared_alloc((size_t)n), times[5];
+    int64_t *in = shared_array((size_t)n), *out = shared_array((size_t)n), times[5];
     uint64_t sum = 0;
-    if (!in || !out) bench_die("no shared memory");
+
     for (size_t i = 0; i < count; i++) in[i] = (int64_t)i;
     for (int i = -1; i < 5; i++) {
         int64_t begin = bench_now();
@@ -60,39 +59,19 @@ static void measure_memory(const char *variant, int64_t n, int workers)
     il_shared_free(out);
 }
 
-static void measure_start(const char *variant, int threads, int64_t n, int workers)
-{
-    int64_t *times = bench_array((size_t)n, sizeof *times);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t begin = bench_now();
-        bench_must(make(threads, (unsigned)workers), "pool");
-        times[i] = bench_now() - begin;
-        il_executor_free(pool);
-    }
-    bench_line("processes-start", variant, workers, (double)bench_median(times, (size_t)n) / 1e6,
-               "ms", 1);
-    free(times);
-}
-
 int main(int argc, char **argv)
 {
     batch_job job = batch_asked(argv);
     const char *as = bench_word(argv, "as"), *variant = as ? as : "interlock";
-    int threads = as && !strcmp(as, "threads");
 
-    if (!strcmp(job.line, "processes-start")) {
-        measure_start(variant, threads, job.n, job.workers);
-        return 0;
-    }
-    futures = bench_array((size_t)job.batch, sizeof(il_future *));
-    bench_must(make(threads, (unsigned)job.workers), "pool");
-    if (!strcmp(job.line, "processes-memory")) {
+    open_pool(!as || strcmp(as, "threads") != 0, &job);
+    if (batch_is(&job, "processes-memory")) {
         measure_memory(variant, job.n, job.workers);
     } else {
-        batch_measure(&job, strcmp(job.line, "processes") ? map_batch : submit_batch);
+        if (batch_is(&job, "processes-shared")) shared_batches(&job);
+        else batch_measure(&job, batch_is(&job, "processes-chunked") ? map_batch : submit_batch);
         batch_line(&job, variant);
     }
-    il_executor_free(pool);
-    free(futures);
+    close_pool();
     return argc == 0;
 }
