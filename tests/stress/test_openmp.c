@@ -5,6 +5,8 @@
  * threads owe each other. Without OpenMP the pragmas do nothing and one thread does it all.
  */
 
+#include <interlock/processes.h>
+
 #include "chaos.h"
 
 enum { TEAM = 4 };
@@ -89,6 +91,26 @@ static void a_task_opens_a_region(void **state)
     il_executor_free(pool);
 }
 
+/* A pool of processes is made by one thread of a region while the others run regions of their own. */
+static void a_region_makes_pools_of_processes(void **state)
+{
+    long wrong = 0, sum = 0, made = rounds / 10 + 1;
+#pragma omp parallel for num_threads(TEAM) schedule(dynamic, 1) reduction(+ : wrong, sum)
+    for (long i = 0; i < made * 20; i++) {
+        long in[64], out[64] = { 0 };
+        il_executor *pool = NULL;
+#pragma omp parallel for num_threads(2) reduction(+ : sum)
+        for (long k = 0; k < 64; k++) sum += in[k] = k;
+        if (i % 20) continue;
+        wrong += il_processes_new(&(il_processes_opts){ .workers = 2 }, &pool) != 0;
+        if (pool) wrong += il_map(pool, square, in, out, 64, NULL) != 0 || out[63] != 63 * 63;
+        il_executor_free(pool);
+    }
+    assert_int_equal(wrong, 0);
+    assert_int_equal(sum, made * 20 * 63 * 32);
+    count_uses(made);
+}
+
 int main(void)
 {
     read_environment(IL_ASAN ? 30 : 100);
@@ -97,6 +119,7 @@ int main(void)
         BOTH(a_region_submits_maps_and_gets),
         BOTH(a_region_waits_for_itself),
         BOTH(a_task_opens_a_region),
+        BOTH(a_region_makes_pools_of_processes),
     };
     return RUN(tests);
 }

@@ -155,6 +155,18 @@ static void programs_that_are_killed_leave_nothing(void **state)
     prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
+/* The first of our children: 0 when there is none, or the kernel does not tell. */
+static pid_t find_zygote(void)
+{
+    char name[64];
+    int zygote = 0;
+    snprintf(name, sizeof name, "/proc/self/task/%d/children", getpid());
+    FILE *file = fopen(name, "r");
+    if (file && fscanf(file, "%d", &zygote) != 1) zygote = 0;
+    if (file) fclose(file);
+    return zygote;
+}
+
 static void zygotes_are_killed_at_random(void **state)
 {
     (void)state;
@@ -164,18 +176,13 @@ static void zygotes_are_killed_at_random(void **state)
     assert_int_equal(il_processes_new(&(il_processes_opts){ .workers = WORKERS }, &pool), 0);
     for (long round = 0; round < rounds / 8; round++) {
         il_future *futures[TASKS];
-        char name[64];
-        int zygote = 0;
-        snprintf(name, sizeof name, "/proc/self/task/%d/children", getpid());
-        FILE *file = fopen(name, "r");
-        if (!file) break; /* a kernel that does not tell */
         for (long i = 0; i < TASKS; i++)
             assert_int_equal(
                 il_submit(pool, square_with_pid, &i, sizeof i, 2 * sizeof(long), NULL, &futures[i]),
                 0);
         for (uint64_t i = below(&random, 100); i; i--) sched_yield();
-        if (fscanf(file, "%d", &zygote) == 1) kill(zygote, SIGKILL);
-        fclose(file);
+        pid_t zygote = find_zygote();
+        if (zygote) kill(zygote, SIGKILL);
         for (long i = 0; i < TASKS; i++) {
             long result[2] = { 0 };
             int status = il_future_get(futures[i], LATE, result);
@@ -189,6 +196,42 @@ static void zygotes_are_killed_at_random(void **state)
     prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
+/* Holds the locks of malloc most of the time. */
+static void *allocate(void *arg)
+{
+    const bool *stop = arg;
+    for (size_t size = 1; !il__load(stop); size = size * 7 % 10007 + 1) {
+        char *block = malloc(size * 16);
+        if (block) *block = 1;
+        free(block);
+    }
+    return NULL;
+}
+
+static void pools_start_beside_threads_that_hold_malloc(void **state)
+{
+    (void)state;
+    enum { BUSY = 8 };
+    pthread_t busy[BUSY];
+    bool stop = false;
+    long wrong = 0;
+    for (int i = 0; i < BUSY; i++) pthread_create(&busy[i], NULL, allocate, &stop);
+    for (long round = 0; round < rounds / 10; round++) {
+        long n = round, result[2] = { -1, 0 };
+        il_executor *pool = NULL;
+        il_future *future = NULL;
+        wrong += il_processes_new(&(il_processes_opts){ .workers = 2 }, &pool) != 0;
+        if (!pool) continue;
+        wrong += il_submit(pool, square_with_pid, &n, sizeof n, sizeof result, NULL, &future) != 0;
+        wrong += il_future_get(future, LATE, result) != 0 || result[0] != n * n;
+        il_future_free(future);
+        il_executor_free(pool);
+    }
+    il__store(&stop, true);
+    for (int i = 0; i < BUSY; i++) pthread_join(busy[i], NULL);
+    assert_int_equal(wrong, 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct body bodies[] = { { "run_pools", run_pools }, { NULL, NULL } };
@@ -197,6 +240,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(maps_survive_the_death_of_any_worker),
         cmocka_unit_test(programs_that_are_killed_leave_nothing),
         cmocka_unit_test(zygotes_are_killed_at_random),
+        cmocka_unit_test(pools_start_beside_threads_that_hold_malloc),
     };
     run_body_if_asked(argc, argv, bodies);
     read_environment(200);
