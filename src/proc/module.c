@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <interlock/status.h>
@@ -85,8 +86,10 @@ static int look_for_address(struct dl_phdr_info *info, size_t size, void *arg)
     identify(info, search->found->id);
     search->base = info->dlpi_addr;
     if (is_program) return 1;
-    /* A path that means the same after a change of directory. */
-    int length = snprintf(search->found->path, IL__PATH, "%s", info->dlpi_name);
+    char *absolute = realpath(info->dlpi_name, NULL); /* workers may be in another directory */
+    int length =
+        snprintf(search->found->path, IL__PATH, "%s", absolute ? absolute : info->dlpi_name);
+    free(absolute);
     return length > 0 && length < IL__PATH ? 1 : -1;
 }
 
@@ -125,9 +128,11 @@ int il__module_find(const il__module *module, uintptr_t *out_base)
 {
     if (find_loaded(module, out_base)) return 0;
     if (!*module->path) return il_fail(-ENOEXEC, "the program is another build in the worker");
-    if (!dlopen(module->path, RTLD_NOW | RTLD_LOCAL))
+    void *library = dlopen(module->path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
         return il_fail(-ENOEXEC, "a worker cannot load the library of the task: %s", dlerror());
     if (find_loaded(module, out_base)) return 0;
+    dlclose(library); /* so that the right one can be loaded when it is back */
     return il_fail(-ENOEXEC, "%s is another build by now than the one that the program has loaded",
                    module->path);
 }
