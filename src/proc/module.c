@@ -37,16 +37,30 @@ static bool read_build_id(const struct dl_phdr_info *info, unsigned char *id)
     return false;
 }
 
-/* Fowler, Noll, Vo. */
-static void hash_headers(const struct dl_phdr_info *info, unsigned char *id)
+/* Fowler, Noll, Vo, by words. */
+static uint64_t add_to_hash(uint64_t hash, const void *bytes, size_t size)
+{
+    for (uint64_t word; size >= sizeof word; size -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        bytes = (const char *)bytes + sizeof word;
+        hash = (hash ^ word) * UINT64_C(0x100000001b3);
+        hash ^= hash >> 32; /* the upper bits of a word reach the lower ones of the hash */
+    }
+    return hash;
+}
+
+/* Without a build id: what the headers say, and the code, which nothing is written into. */
+static void hash_contents(const struct dl_phdr_info *info, unsigned char *id)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[i];
         const uint64_t says[] = { header->p_type, header->p_offset, header->p_vaddr,
                                   header->p_filesz, header->p_memsz };
-        for (size_t k = 0; k < sizeof says / sizeof *says; k++)
-            hash = (hash ^ says[k]) * UINT64_C(0x100000001b3);
+        hash = add_to_hash(hash, says, sizeof says);
+        if (header->p_type == PT_LOAD && (header->p_flags & (PF_R | PF_W | PF_X)) == (PF_R | PF_X))
+            hash = add_to_hash(hash, (const char *)(info->dlpi_addr + header->p_vaddr),
+                               header->p_filesz);
     }
     memcpy(id, &hash, sizeof hash);
 }
@@ -54,7 +68,7 @@ static void hash_headers(const struct dl_phdr_info *info, unsigned char *id)
 static void identify(const struct dl_phdr_info *info, unsigned char *id)
 {
     memset(id, 0, IL__BUILD_ID);
-    if (!read_build_id(info, id)) hash_headers(info, id);
+    if (!read_build_id(info, id)) hash_contents(info, id);
 }
 
 static bool contains(const struct dl_phdr_info *info, uintptr_t address)

@@ -5,7 +5,7 @@
 /*
  * How a function crosses to another process: never as an address, since each process loads things
  * elsewhere, but as a module (the program or a shared library) and an offset in it. A module is known
- * by its build id; without one, by what its program headers say.
+ * by its build id; without one, by its code.
  */
 
 #include <stdint.h>

@@ -103,7 +103,7 @@ static void another_build_by_now_is_enoexec(void **state)
     assert_int_equal(run(fn), 14);
 }
 
-static void without_a_build_id_the_headers_tell_builds_apart(void **state)
+static void without_a_build_id_the_code_tells_builds_apart(void **state)
 {
     (void)state;
     assert_int_equal(install("nameless"), 0);
@@ -135,7 +135,7 @@ int main(void)
         IN_ITS_FOLDER(a_function_of_a_library_that_was_loaded_late_crosses),
         IN_ITS_FOLDER(a_library_is_found_from_another_directory),
         IN_ITS_FOLDER(another_build_by_now_is_enoexec),
-        IN_ITS_FOLDER(without_a_build_id_the_headers_tell_builds_apart),
+        IN_ITS_FOLDER(without_a_build_id_the_code_tells_builds_apart),
         IN_ITS_FOLDER(a_library_that_is_gone_is_enoexec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
