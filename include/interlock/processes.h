@@ -26,7 +26,8 @@
  *   standard error is passed on to the program's.
  *
  * Workers are made by executing the program once more, to a point before main: of the program's own
- * code only its libraries' constructors run there. So a pool may be made at any time, whatever
+ * code only constructors run there, those of its libraries and of C++ statics; one that makes a pool
+ * itself is as far as they get. So a pool may be made at any time, whatever
  * threads there are. When the program ends, for whatever reason, so do its workers and what they
  * have started; nothing is left in any file system. A child of fork may not use the pool: -EPERM.
  */

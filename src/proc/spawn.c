@@ -24,10 +24,12 @@
 #include "proc/zygote.h"
 #include "proc/lane.h"
 
-/* Here, so that who links the static library and makes pools has it too. */
-__attribute__((constructor)) static void look_at_mark(void)
+/* Here, so that who links the static library and makes pools has it too. There the constructors of the
+ * program have run, as they come before those of an archive; where we are preloaded they have not. */
+__attribute__((constructor)) static void look_at_mark(int argc, char **argv)
 {
-    il__zygote_become_if_asked();
+    il__zygote_become_if_asked(getenv(IL__ZYGOTE_PRELOAD) ? il__run_constructors : NULL, argc,
+                               argv);
 }
 
 /* The path of the shared library that this is in; "": it is part of the program. */
@@ -115,6 +117,7 @@ static int spawn(int control, const char *name, char **environment, pid_t *out_p
 int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
 {
     int ends[2];
+    il__zygote_become_if_asked(NULL, 0, NULL); /* a constructor makes a pool: it would for ever */
     int status = il__message_pair(ends);
     if (status) return status;
     const char *preload = getenv("LD_PRELOAD");

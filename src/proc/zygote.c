@@ -330,13 +330,14 @@ static void close_the_rest(void)
     syscall(SYS_close_range, from, ~0U, 0);
 }
 
-void il__zygote_become_if_asked(void)
+void il__zygote_become_if_asked(il__prepare *prepare, int argc, char **argv)
 {
     const char *mark = getenv(IL__ZYGOTE_MARK);
     int control;
     long parent;
     if (!mark || sscanf(mark, "%d:%ld", &control, &parent) != 2) return;
     bool ours = is_meant_for_us(control, (pid_t)parent);
+    if (ours && prepare) prepare(argc, argv, environ);
     leave_no_marks();
     if (!ours) return;
     take_over(control, (pid_t)parent);

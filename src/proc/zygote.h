@@ -11,7 +11,11 @@
 /* Start one: our end of its socket, and its number. 0 or -errno. Any thread, at any time. */
 int il__zygote_start(const char *name, int *out_control, pid_t *out_pid);
 
-/* If this process was started to be one, be it, and do not return. */
-void il__zygote_become_if_asked(void);
+/* If this process was started to be one, be it, and do not return. `prepare` is called before, once,
+ * with the arguments of a constructor; NULL: nothing is to be prepared. */
+typedef void il__prepare(int argc, char **argv, char **environment);
+void il__zygote_become_if_asked(il__prepare *prepare, int argc, char **argv);
+
+il__prepare il__run_constructors; /* those of the program */
 
 #endif
