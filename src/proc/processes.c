@@ -367,10 +367,7 @@ static void free_pool(il_executor *executor)
 
 static void describe(il_executor *executor, il_executor_info *out_info)
 {
-    il__crew *crew = crew_of(executor);
-    out_info->name = crew->name;
-    out_info->workers = executor->workers;
-    out_info->started = il__load(&crew->started);
+    out_info->started = il__load(&crew_of(executor)->started);
 }
 
 static const il__executor_ops ops = {
@@ -435,6 +432,7 @@ static il__crew *new_crew(const il_processes_opts *opts, unsigned workers)
     crew->opts = *opts;
     if (!crew->opts.grace) crew->opts.grace = IL_MS(GRACE);
     snprintf(crew->name, sizeof crew->name, "%s", opts->name ? opts->name : "pool");
+    crew->executor.name = crew->name;
     crew->forks = il__forks;
     crew->board_descriptor = crew->event = crew->poll = crew->control = -1;
     crew->next_timer = IL_FOREVER;

@@ -212,8 +212,6 @@ static void free_pool(il_executor *executor)
 static void describe(il_executor *executor, il_executor_info *out_info)
 {
     il__pool *pool = pool_of(executor);
-    out_info->name = pool->name;
-    out_info->workers = executor->workers;
     for (unsigned i = 0; i < executor->workers; i++) {
         out_info->started += il__load(&pool->workers[i].started);
         out_info->parked += il__load(&pool->workers[i].parked);
@@ -248,6 +246,7 @@ int il_threads_new(const il_threads_opts *opts, il_executor **out_executor)
     il__executor_init(&pool->executor, &ops, workers);
     pool->opts = *opts;
     snprintf(pool->name, sizeof pool->name, "%s", opts->name ? opts->name : "pool");
+    pool->executor.name = pool->name;
     pool->next_timer = IL_FOREVER;
     il__stacks_init(&pool->stacks, opts->stack_size);
     il__pools_add(pool);

@@ -43,7 +43,11 @@ void il_executor_free(il_executor *executor)
 
 void il_executor_describe(il_executor *executor, il_executor_info *out_info)
 {
-    *out_info = (il_executor_info){ .kind = executor->ops->kind, .name = executor->ops->kind };
+    *out_info = (il_executor_info){
+        .kind = executor->ops->kind,
+        .name = executor->name ? executor->name : executor->ops->kind,
+        .workers = executor->name ? executor->workers : 0,
+    };
     executor->ops->describe(executor, out_info);
 }
 

@@ -52,6 +52,7 @@ typedef struct il__executor_ops {
     int (*start)(il_executor *executor, il__task *task);
     int (*close)(il_executor *executor, il_time until);
     void (*free)(il_executor *executor);
+    /* What is not the same for all. */
     void (*describe)(il_executor *executor, il_executor_info *out_info);
     /* NULL both where tasks see our memory. Otherwise only tasks of il_submit are started, and maps
      * are posted as parcels. Recall: end it soon, with -ECANCELED; it is then done as ever. */
@@ -61,6 +62,7 @@ typedef struct il__executor_ops {
 
 struct il_executor {
     const il__executor_ops *ops;
+    const char *name;  /* of a pool; NULL: the caller runs its tasks */
     unsigned workers;  /* that run tasks at a time, at least 1 */
     uint32_t closing;  /* atomic */
     il__cancel cancel; /* the parent of tasks that belong to no scope */
