@@ -52,10 +52,12 @@ typedef struct il__where {
     uint64_t at;     /* offset; in the block when AFAR */
 } il__where;
 
-/* Addresses in the parent of what is AFAR, by slot. The worker sees them in a page that it cannot write
- * to: so whatever a task does to memory that is not its own, it does not decide where results go. */
+/* Of what is AFAR, by slot: addresses in the parent, and how far one may go from there. The worker sees
+ * them in a page that it cannot write to: so whatever a task does to memory that is not its own, it
+ * does not decide where results go. */
 typedef struct il__afar {
     uint64_t in, out;
+    uint64_t count, out_size; /* of items */
 } il__afar;
 
 typedef struct il__slot {

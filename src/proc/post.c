@@ -74,7 +74,12 @@ static void stow(il__process *process, unsigned number, il__parcel *parcel,
     if (plan->out.memory)
         slot->out =
             (il__where){ IL__IN_REGION, plan->out.number, (uint64_t)(out - plan->out.memory) };
-    il__lane_afar(process->lane)[number] = (il__afar){ (uintptr_t)in, (uintptr_t)out };
+    il__lane_afar(process->lane)[number] = (il__afar){
+        .in = (uintptr_t)in,
+        .out = (uintptr_t)out,
+        .count = plan->items,
+        .out_size = parcel->out_size,
+    };
     if (plan->where != IL__AFAR && plan->in_bytes) memcpy(room, in, plan->in_bytes);
     if (plan->where != IL__AFAR && plan->out_bytes)
         memcpy(room + plan->out_at, out, plan->out_bytes);
