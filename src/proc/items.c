@@ -149,12 +149,14 @@ static int fetch(const il__items *items, uint64_t count)
 static int deliver(il__items *items)
 {
     il__slot *slot = items->slot;
-    uint64_t at = il__slot_at(slot), count = at - items->base;
-    if (slot->out.where == IL__AFAR && slot->out_size && count) {
+    const il__afar *afar = items->afar;
+    uint64_t at = il__slot_at(slot);
+    if (at < items->base || at > afar->count) return -EFAULT; /* a task has written over the slot */
+    if (slot->out.where == IL__AFAR && afar->out_size && at > items->base) {
         if (!parent_lives(items)) return -ESRCH;
         int status =
-            il__afar_write(items->parent, items->out,
-                           items->afar->out + items->base * slot->out_size, count * slot->out_size);
+            il__afar_write(items->parent, items->out, afar->out + items->base * afar->out_size,
+                           (at - items->base) * afar->out_size);
         if (status) return status;
     }
     items->base = at;
