@@ -2,8 +2,8 @@
 /*
  * Random kills: of workers while tasks and maps run, and of whole programs with pools. Every task
  * ends exactly once, with its result or with a death that names a process; and when a program is
- * gone, so is everything that it had started. With IL_STRESS=4000, as every night, it is that many kills of
- * workers, and a thousand of programs.
+ * gone, so is everything that it had started. With IL_STRESS=4000, as every night, it is that many
+ * kills of workers, and a thousand of programs.
  */
 
 #include <fcntl.h>
@@ -217,7 +217,7 @@ static void pools_start_beside_threads_that_hold_malloc(void **state)
     bool stop = false;
     long wrong = 0;
     for (int i = 0; i < BUSY; i++) pthread_create(&busy[i], NULL, allocate, &stop);
-    for (long round = 0; round < rounds / 10; round++) {
+    for (long round = 0; round < rounds / (IL_TSAN ? 40 : 10); round++) {
         long n = round, result[2] = { -1, 0 };
         il_executor *pool = NULL;
         il_future *future = NULL;
