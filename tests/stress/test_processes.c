@@ -217,7 +217,7 @@ static void pools_start_beside_threads_that_hold_malloc(void **state)
     bool stop = false;
     long wrong = 0;
     for (int i = 0; i < BUSY; i++) pthread_create(&busy[i], NULL, allocate, &stop);
-    for (long round = 0; round < rounds / (IL_TSAN ? 40 : 10); round++) {
+    for (long round = 0; round < rounds / (IL_TSAN ? 40 : 20); round++) {
         long n = round, result[2] = { -1, 0 };
         il_executor *pool = NULL;
         il_future *future = NULL;
