@@ -795,8 +795,9 @@ static void the_pool_survives_the_death_of_its_zygote(void **state)
 {
     long zygote = run_long(*state, parent_pid, 0);
     assert_int_equal(kill((pid_t)zygote, SIGKILL), 0);
-    long next = zygote, tries = 0;
-    while (next == zygote && tries++ < 10000) { /* a task may run on, or go with the old one */
+    long next = zygote;
+    il_time until = LATE;
+    while (next == zygote && il_now() < until) { /* a task may run on, or go with the old one */
         il_future *future = submit(*state, parent_pid, NULL, 0);
         int status = il_future_get(future, LATE, &next);
         il_future_free(future);
