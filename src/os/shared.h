@@ -17,7 +17,7 @@ int il__shared_new(const char *name, size_t size, void **out_memory, int *out_de
 void *il__shared_map(int descriptor, size_t size, void *where);
 void il__shared_unmap(void *memory, size_t size);
 
-enum { IL__MOST_DESCRIPTORS = 4 };
+enum { IL__MOST_DESCRIPTORS = 5 };
 
 /* A connected pair of sockets that keep messages whole, closed on exec. 0 or -errno. */
 int il__message_pair(int out_ends[2]);

@@ -52,7 +52,7 @@ static bool is_ours(const char *variable)
 }
 
 /* The environment with our marks in it. The strings of ours are in `room`. */
-static char **marked_environment(int control, char *room, size_t size)
+static char **marked_environment(int control, char kind, char *room, size_t size)
 {
     char library[IL__PATH];
     const char *preload = getenv("LD_PRELOAD");
@@ -65,7 +65,9 @@ static char **marked_environment(int control, char *room, size_t size)
         if (!is_ours(environ[i])) marked[kept++] = environ[i];
 
     marked[kept++] = room;
-    used = (size_t)snprintf(room, size, IL__ZYGOTE_MARK "=%d:%ld", control, (long)getpid()) + 1;
+    used =
+        (size_t)snprintf(room, size, IL__ZYGOTE_MARK "=%d:%ld:%c", control, (long)getpid(), kind) +
+        1;
     if (*library && used < size) {
         marked[kept++] = room + used;
         used += (size_t)snprintf(room + used, size - used, IL__ZYGOTE_PRELOAD "=%s",
@@ -112,7 +114,7 @@ static int spawn(int control, const char *name, char **environment, pid_t *out_p
     return -failed;
 }
 
-int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
+int il__zygote_start(const char *name, char kind, int *out_control, pid_t *out_pid)
 {
     int ends[2];
     int status = il__message_pair(ends);
@@ -120,7 +122,7 @@ int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
     const char *preload = getenv("LD_PRELOAD");
     size_t size = (size_t)4 * IL__PATH + (preload ? 2 * strlen(preload) : 0);
     char *room = il__alloc(size);
-    char **environment = room ? marked_environment(ends[1], room, size) : NULL;
+    char **environment = room ? marked_environment(ends[1], kind, room, size) : NULL;
     status = environment ? spawn(ends[1], name, environment, out_pid) : -ENOMEM;
     il__free(environment);
     il__free(room);
