@@ -22,6 +22,8 @@
 #include <interlock/fork.h>      /* divide and conquer inside a pool */
 #include <interlock/thread.h>    /* one thread, by hand */
 #include <interlock/process.h>   /* a program beside this one */
+#include <interlock/frames.h>    /* messages through pipes and sockets */
+#include <interlock/connection.h> /* the same between programs that share a key */
 #include <interlock/self.h>      /* who am I, who else lives */
 
 #include <interlock/mutex.h>   /* one at a time */
