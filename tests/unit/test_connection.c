@@ -53,6 +53,7 @@ struct friend
 {
     const char *address;
     il_connection_opts opts;
+    int status; /* atomic: of il_connect, and 0 before */
 };
 
 static int visit(void *in, void *out)
@@ -87,7 +88,7 @@ static int welcome(il_listener *listener)
 static void assert_a_friend_gets_in(il_listener *listener)
 {
     struct crew crew;
-    struct friend friend = { il_listener_address(listener), with_key() };
+    struct friend friend = { il_listener_address(listener), with_key(), 0 };
     crew_open(&crew, NULL);
     crew_add(&crew, visit, &friend);
     int status = welcome(listener);
@@ -140,7 +141,7 @@ static void addresses_are_told(void **state)
     struct crew crew;
     assert_memory_equal(il_listener_address(listener), "127.0.0.1:", 10);
     assert_true(atoi(il_listener_address(listener) + 10) > 0);
-    struct friend friend = { il_listener_address(listener), { 0 } };
+    struct friend friend = { il_listener_address(listener), { 0 }, 0 };
     crew_open(&crew, NULL);
     crew_add(&crew, visit, &friend);
     assert_int_equal(il_listener_accept(listener, LATE, &guest), 0);
@@ -196,7 +197,7 @@ static void several_accept_and_connect_at_once(void **state)
     struct crew crew;
     il_listener *listener = listen_at(socket_path(), with_key());
     struct host host = { listener, 4 };
-    struct friend friend = { il_listener_address(listener), with_key() };
+    struct friend friend = { il_listener_address(listener), with_key(), 0 };
     crew_open(&crew, state);
     for (int i = 0; i < 8; i++) crew_add(&crew, visit, &friend);
     for (int i = 0; i < 2; i++) crew_add(&crew, welcome_some, &host);
@@ -244,7 +245,7 @@ static void a_frame_above_the_limit_ends_it(void **state)
     il_listener *listener = listen_at("127.0.0.1:0", opts);
     il_connection *guest = NULL;
     char room[16];
-    struct friend friend = { il_listener_address(listener), with_key() };
+    struct friend friend = { il_listener_address(listener), with_key(), 0 };
     crew_open(&crew, NULL);
     crew_add(&crew, visit, &friend);
     assert_int_equal(il_listener_accept(listener, LATE, &guest), 0);
@@ -262,7 +263,8 @@ static int connect_and_keep_status(void *in, void *out)
     il_connection *host = NULL;
     int status = il_connect(friend->address, &friend->opts, LATE, &host);
     il_connection_free(host);
-    return status;
+    il__store_release(&friend->status, status);
+    return 0;
 }
 
 /* What il_connect says, and whether accept let nobody in meanwhile. */
@@ -271,13 +273,13 @@ static int refused_with(il_connection_opts listens, il_connection_opts connects)
     struct crew crew;
     il_connection *guest = NULL;
     il_listener *listener = listen_at(socket_path(), listens);
-    struct friend friend = { il_listener_address(listener), connects };
+    struct friend friend = { il_listener_address(listener), connects, 0 };
     crew_open(&crew, NULL);
     crew_add(&crew, connect_and_keep_status, &friend);
-    while (!il__load_acquire(&crew.members[0].status) && !guest)
+    while (!il__load_acquire(&friend.status) && !guest)
         if (il_listener_accept(listener, SOON, &guest) == -EPIPE) break;
     crew_join(&crew);
-    int status = guest ? 1 : crew.members[0].status;
+    int status = guest ? 1 : friend.status;
     il_connection_free(guest);
     il_listener_free(listener);
     return status;
