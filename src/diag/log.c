@@ -192,9 +192,9 @@ static void end(struct line *line, int fd)
 
 static int open_file(const char *path)
 {
-    int fd =
-        il__refused() ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-    return fd < 0 ? -(errno ? errno : EMFILE) : fd;
+    if (il__refused()) return -EMFILE;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+    return fd < 0 ? -errno : fd;
 }
 
 static int level_named(const char *name)

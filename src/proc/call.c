@@ -175,9 +175,10 @@ static int make_block(il_process *process, il_fn *fn, const void *in, size_t in_
 static int open_directory(const il_process_opts *opts)
 {
     const char *path = opts->directory ? opts->directory : ".";
-    int fd = il__refused() ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool refused = il__refused();
+    int fd = refused ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) return fd;
-    int failed = errno ? errno : EMFILE;
+    int failed = refused ? EMFILE : errno;
     return il_fail(-failed, "%s: cannot enter its directory: %s", path, strerror(failed));
 }
 

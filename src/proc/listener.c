@@ -119,9 +119,8 @@ static int let_all_in(il_listener *listener)
     int status = 0;
     for (int i = 0; i < AT_ONCE && !status; i++) {
         il__address address = { .size = sizeof address.storage };
-        int fd = il__refused() ? -1
-                               : accept4(listener->fd, &address.any, &address.size,
-                                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (il__refused()) return -EMFILE;
+        int fd = accept4(listener->fd, &address.any, &address.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         int failed = *il_errno();
         if (fd >= 0) status = let_in(listener, fd, &address);
         else if (failed == EAGAIN) break;

@@ -93,6 +93,7 @@ static int spawn(int control, const char *name, char **environment, pid_t *out_p
     posix_spawnattr_t attributes;
     sigset_t none, all;
     char *const arguments[] = { (char *)(size_t)name, NULL };
+    if (il__refused()) return -EAGAIN;
     int failed = posix_spawn_file_actions_init(&actions);
     if (failed) return -failed;
     failed = posix_spawnattr_init(&attributes);
