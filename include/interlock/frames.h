@@ -12,7 +12,7 @@
  *
  * A frame arrives whole, as it was sent, or not at all: four bytes that say its length (the lowest
  * first), then so many bytes. One of 0 bytes is a frame too. The end of the stream between two frames is
- * -EPIPE; the end in the middle of one is -EBADMSG, so that what was cut short is never taken for what
+ * -EPIPE; the end in the middle of one is -EPROTO, so that what was cut short is never taken for what
  * is complete. A length above the limit is -EMSGSIZE; memory is taken as the bytes come, not as they are
  * announced. After any of the three no more is received.
  *
@@ -65,7 +65,7 @@ IL_API int il_frames_flush(il_frames *frames, il_time until);
 
 /* Receive one frame into `buffer`; *out_size (may be NULL): its length. Waits until it is there as a
  * whole. 0; -ENOBUFS: it is longer than `size`, *out_size says how long, and it stays to be received;
- * -EPIPE, -EBADMSG, -EMSGSIZE: see above; -EAGAIN, -ETIMEDOUT, -ECANCELED; -ENOMEM; -ECONNRESET. */
+ * -EPIPE, -EPROTO, -EMSGSIZE: see above; -EAGAIN, -ETIMEDOUT, -ECANCELED; -ENOMEM; -ECONNRESET. */
 IL_API int il_frames_receive(il_frames *frames, void *buffer, size_t size, il_time until,
                              size_t *out_size);
 

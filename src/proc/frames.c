@@ -102,7 +102,7 @@ static int read_more(il_frames *frames, il_time until)
     if (count < 0 && failed == EINTR) return 0;
     if ((count < 0 && failed == EAGAIN) || (!count && !is_end(frames->in.fd)))
         return wait_for(&frames->in, "frame", frames, until);
-    frames->ended = count < 0 ? -failed : frames->end > frames->begin ? -EBADMSG : -EPIPE;
+    frames->ended = count < 0 ? -failed : frames->end > frames->begin ? -EPROTO : -EPIPE;
     return 0;
 }
 

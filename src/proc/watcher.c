@@ -29,7 +29,12 @@
 
 #define READY (UINT64_C(1) << IL__GATE_SHIFT)
 
-enum { LINGER_MS = 1000, BATCH = 64, FIRST_SLOTS = 64 };
+enum { BATCH = 64, FIRST_SLOTS = 64 };
+#ifdef IL_TEST
+enum { LINGER_MS = 50 }; /* so that a test can wait for it */
+#else
+enum { LINGER_MS = 1000 };
+#endif
 
 struct slot {
     il__watch *watch;    /* NULL: free */

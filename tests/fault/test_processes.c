@@ -254,14 +254,16 @@ static void refuse_each(operation *operate)
         asked = il__refuse(0);
 
         if (broken) fail_msg("line %d, with number %lu of %lu refused", broken, n, asked);
-        if (status && !is_refusal(status)) fail_msg("status %d, with number %lu refused", status, n);
+        if (status && !is_refusal(status))
+            fail_msg("status %d, with number %lu refused", status, n);
         failures += status != 0;
         assert_int_equal(operate(), 0);
         assert_int_equal(il_thread_list(NULL, 0), threads);
         assert_true(n < 2000);
     } while (asked >= n);
     assert_true(failures > 0);
-    if (count_descriptors() > descriptors + 2) /* beside the zygote's and the watcher's, if it ended */
+    if (count_descriptors() >
+        descriptors + 2) /* beside the zygote's and the watcher's, if it ended */
         fail_msg("%d descriptors instead of %d", count_descriptors(), descriptors);
 }
 

@@ -197,7 +197,7 @@ static void the_end_between_frames_is_epipe(void **state)
     free_pair(ends);
 }
 
-static void the_end_in_a_frame_is_ebadmsg(void **state)
+static void the_end_in_a_frame_is_eproto(void **state)
 {
     static const char bytes[] = "\3\0\0\0one\5\0\0\0four";
     for (size_t cut = 8; cut < sizeof bytes; cut++) {
@@ -206,8 +206,8 @@ static void the_end_in_a_frame_is_ebadmsg(void **state)
         close(half.raw);
         half.raw = -1;
         assert_next(half.frames, "one");
-        assert_int_equal(receive(half.frames, LATE), -EBADMSG);
-        assert_int_equal(receive(half.frames, LATE), -EBADMSG);
+        assert_int_equal(receive(half.frames, LATE), -EPROTO);
+        assert_int_equal(receive(half.frames, LATE), -EPROTO);
         half_free(&half);
     }
 }
@@ -359,7 +359,7 @@ static void a_child_speaks_in_frames(void **state)
     il_process_free(child);
 }
 
-static void a_child_killed_in_a_frame_is_ebadmsg(void **state)
+static void a_child_killed_in_a_frame_is_eproto(void **state)
 {
     il_process *child = NULL;
     il_frames *frames = NULL;
@@ -367,7 +367,7 @@ static void a_child_killed_in_a_frame_is_ebadmsg(void **state)
     const char *const argv[] = { "/bin/sh", "-c", "printf '\\005\\0\\0\\0hel'; kill -9 $$", NULL };
     assert_int_equal(il_process_start(argv, &opts, &child), 0);
     assert_int_equal(il_frames_of_process(child, NULL, &frames), 0);
-    assert_int_equal(receive(frames, LATE), -EBADMSG);
+    assert_int_equal(receive(frames, LATE), -EPROTO);
     il_frames_free(frames);
     il_process_free(child);
 }
@@ -435,7 +435,7 @@ int main(void)
         EACH_CREW(both_ways_at_once_do_not_block_each_other),
         EACH_CREW(frames_of_several_senders_are_not_mixed),
         cmocka_unit_test(the_end_between_frames_is_epipe),
-        cmocka_unit_test(the_end_in_a_frame_is_ebadmsg),
+        cmocka_unit_test(the_end_in_a_frame_is_eproto),
         cmocka_unit_test(a_frame_above_the_limit_is_refused_on_both_sides),
         cmocka_unit_test(what_is_announced_costs_nothing_until_it_comes),
         cmocka_unit_test(sending_to_nobody_is_epipe_without_a_signal),
@@ -445,7 +445,7 @@ int main(void)
         cmocka_unit_test(a_send_given_up_half_way_is_finished_before_the_next),
         EACH_CREW(sending_gives_up_and_nothing_was_sent),
         cmocka_unit_test(a_child_speaks_in_frames),
-        cmocka_unit_test(a_child_killed_in_a_frame_is_ebadmsg),
+        cmocka_unit_test(a_child_killed_in_a_frame_is_eproto),
         EACH_CREW(named_pipes_meet_in_either_order),
         cmocka_unit_test(impossible_descriptors_are_refused),
     };

@@ -59,6 +59,17 @@ static bool exists(long pid)
     return !kill((pid_t)pid, 0);
 }
 
+/* The same, but for a zombie: of an orphan, that is init's to bury. */
+static bool lives(long pid)
+{
+    char path[64], state = 'Z';
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1) state = 'Z';
+    if (file) fclose(file);
+    return state != 'Z';
+}
+
 static int count_descriptors(void)
 {
     int count = 0;
@@ -340,13 +351,13 @@ static void its_group_ends_with_it(void **state)
     il_process *process = shell("sleep 1000 >&- & echo $!", &opts);
     assert_int_equal(read_all(process, words, sizeof words), 0);
     assert_int_equal(il_process_wait(process, LATE, NULL), 0);
-    while (exists(atol(words))) il_yield(); /* init reaps it */
+    while (lives(atol(words))) il_yield(); /* init reaps it */
     il_process_free(process);
 
     process = shell("sleep 1000 & echo $!; wait", &opts);
     assert_int_equal(il_process_read(process, 1, words, sizeof words, LATE, &size), 0);
     il_process_free(process); /* while it runs */
-    while (exists(atol(words))) il_yield();
+    while (lives(atol(words))) il_yield();
 }
 
 static int start_daemon(void *in, void *out)
@@ -374,7 +385,7 @@ static void a_daemon_outlives_its_thread_but_not_the_program(void **state)
     char words[100];
     assert_int_equal(in_child("have_a_daemon", words, sizeof words), 256 + SIGKILL);
     assert_true(atol(words) > 0);
-    while (exists(atol(words))) il_yield();
+    while (lives(atol(words))) il_yield();
 }
 
 /* --- Looking --------------------------------------------------------------------------------- */
@@ -678,7 +689,7 @@ static void daemon_functions_end_with_the_program(void **state)
     long one = strtol(line, &end, 10), two = strtol(end, NULL, 10);
     assert_true(one > 0 && two > 0 && exists(one) && exists(two));
     il_process_free(program); /* SIGKILL */
-    while (exists(one) || exists(two)) il_yield();
+    while (lives(one) || lives(two)) il_yield();
 }
 
 static void the_zygote_goes_with_the_watcher(void **state)
