@@ -390,6 +390,7 @@ static void an_answer_sent_back_opens_nothing(void **state)
     crew_open(&crew, NULL);
     crew_add(&crew, reflect, &mirror);
     int status = il_connect("unix:@il_mirror", &opts, LATE, &host);
+    il_connection_free(host);
     crew_join(&crew);
     close(mirror.fd);
     assert_int_equal(status, -EACCES);
@@ -547,6 +548,20 @@ static void one_who_speaks_otherwise_is_eproto(void **state)
 
 /* --- The end of a listener ------------------------------------------------------------------- */
 
+/* Until n threads and fibers wait for that. */
+static void until_so_many_wait_for(const char *what, unsigned n)
+{
+    for (unsigned waiting = 0; waiting < n; il_yield()) {
+        il_info infos[64];
+        size_t threads = il_thread_list(infos, 32), all = threads < 32 ? threads : 32;
+        size_t fibers = il_fiber_list(infos + all, 32);
+        all += fibers < 32 ? fibers : 32;
+        waiting = 0;
+        for (size_t i = 0; i < all; i++)
+            waiting += infos[i].waits_for && !strcmp(infos[i].waits_for, what);
+    }
+}
+
 static int accept_until_closed(void *in, void *out)
 {
     return accept_somebody(in, LATE) != -EPIPE;
@@ -560,6 +575,7 @@ static void closing_tells_all_who_accept(void **state)
     unsigned char room[10];
     crew_open(&crew, state);
     for (int i = 0; i < 4; i++) crew_add(&crew, accept_until_closed, listener);
+    until_so_many_wait_for("somebody to connect", 4);
     il_listener_close(listener);
     il_listener_close(listener);
     assert_int_equal(crew_join(&crew), 0);
