@@ -108,9 +108,10 @@ IL_API int il_process_call(il_fn *fn, const void *in, size_t in_size, size_t out
  * -EAGAIN, -ETIMEDOUT, -ECANCELED: it runs. -EINVAL: it is a program. Again is fine: same answer. */
 IL_API int il_process_get(il_process *process, il_time until, void *out);
 
-/* Why its function failed, or how it died: .pid says which process, .signal what killed it (0: nobody;
- * then it is an error that the function noted or, with -EOWNERDEAD, an exit). NULL while it runs, if it
- * succeeded, and for a program. Borrowed from the process. */
+/* Why its function failed, or how it died. .pid: which process. Failed: the words, place and causes that the
+ * function noted. Died (-EOWNERDEAD): .signal is what killed it, 0 if it exited; and if it crashed,
+ * .cause has the places in the module of its function, innermost first, for addr2line. NULL while it
+ * runs, if it succeeded, and for a program. Borrowed from the process. */
 IL_API const il_error *il_process_error(il_process *process);
 
 /* Wait for the end of all, of any, or of the first that fails (exit code not 0, or a signal), as

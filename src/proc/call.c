@@ -26,6 +26,7 @@
 
 #include "base/memory.h"
 #include "os/shared.h"
+#include "proc/crash.h"
 #include "proc/process.h"
 #include "proc/zygote.h"
 #include "wait/agent.h"
@@ -167,6 +168,7 @@ static int make_block(il_process *process, il_fn *fn, const void *in, size_t in_
     if (in_size) memcpy((char *)memory + at.in_at, in, in_size);
     copy_environment((char *)memory + at.env_at, env, at.env_count);
     status = il__module_of(fn, &call->module, &call->offset);
+    process->base = (uintptr_t)fn - call->offset;
     return status ? il_fail(status, "the function is neither in the program nor in a library") : 0;
 }
 
@@ -243,7 +245,7 @@ int il_process_call(il_fn *fn, const void *in, size_t in_size, size_t out_size,
 
 static il__error *error_of_end(const il_process *process)
 {
-    char how[100], words[200];
+    char how[100], words[200], where[IL__CALL_WORDS];
     const il_exit *end = &process->exit;
     if (process->status) snprintf(how, sizeof how, "ended, and somebody else took its exit");
     else if (end->signal)
@@ -252,8 +254,9 @@ static il__error *error_of_end(const il_process *process)
     else snprintf(how, sizeof how, "exited with %d before its function returned", end->code);
     snprintf(words, sizeof words, "process %ld %s, peak memory %.1f MiB", (long)process->pid, how,
              (double)end->peak_memory / (1 << 20));
+    il__crash_print(process->call, process->base, where, sizeof where);
     return il__error_elsewhere(-EOWNERDEAD, process->pid, end->signal, process->name, "", 0, words,
-                               "");
+                               where);
 }
 
 /* The child may have written anything: a 0 of ours at the end of each. */

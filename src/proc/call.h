@@ -14,7 +14,7 @@
 
 #include "proc/module.h"
 
-enum { IL__CALL_NAME = 48, IL__CALL_WORDS = 600, IL__CALL_FILE = 120 };
+enum { IL__CALL_NAME = 48, IL__CALL_WORDS = 600, IL__CALL_FILE = 120, IL__CALL_DEPTH = 32 };
 
 typedef struct il__call {
     /* Of the program. */
@@ -29,6 +29,8 @@ typedef struct il__call {
     uint32_t done; /* atomic: what follows is there */
     int32_t status, line;
     char words[IL__CALL_WORDS], cause[IL__CALL_WORDS], file[IL__CALL_FILE];
+    uint32_t depth; /* atomic: how many follow, after a crash */
+    uint64_t crashed_at[IL__CALL_DEPTH];
 } il__call;
 
 /* Through the zygote's socket, with the descriptors block, directory and 0, 1 and 2 of the child. */

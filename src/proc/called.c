@@ -30,6 +30,7 @@
 #include "base/memory.h"
 #include "os/shared.h"
 #include "os/thread.h"
+#include "proc/crash.h"
 #include "task/task.h"
 #include "wait/thread_agent.h"
 
@@ -77,6 +78,7 @@ static int call_function(il__call *call)
     uintptr_t base;
     int status = il__module_find(&call->module, &base);
     if (status) return status;
+    il__crash_watch(call, base);
     il_fn *fn = (il_fn *)(base + call->offset); // NOLINT: an address made of a number
     return fn((char *)call + call->in_at, (char *)call + call->out_at);
 }
@@ -190,6 +192,7 @@ _Noreturn void il__called_serve(int control, long program)
 {
     settle(control, (pid_t)program);
     prctl(PR_SET_NAME, "il-zygote");
+    il__crash_prepare();
     struct pollfd watched[] = {
         { .fd = CONTROL, .events = POLLIN },
         { .fd = PROGRAM, .events = POLLIN },

@@ -38,6 +38,7 @@ struct il_process {
     struct il__call *call;
     size_t call_size, out_size;
     void *out;
+    uintptr_t base;   /* of the function's module, here */
     il__error *error; /* atomic: of its failure, made when it is first asked for */
 };
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <interlock/process.h>
 
+#include "proc/module.h"
 #include "proc/watcher.h"
 #include "work.h"
 
@@ -508,7 +509,6 @@ static void an_error_crosses_with_words_place_and_cause(void **state)
 static int end_by(void *in, void *out)
 {
     long how = *(long *)in;
-    signal(SIGABRT, SIG_DFL); /* a sanitizer has its own */
     if (how > 0) raise((int)how);
     _exit((int)-how);
 }
@@ -534,6 +534,44 @@ static void a_crash_is_no_error_of_the_function(void **state)
         assert_says(il_process_error(process)->message, ends[i].words);
         il_process_free(process);
     }
+}
+
+__attribute__((noinline)) static int crash_here(volatile int *nowhere)
+{
+    abort();
+    return *nowhere;
+}
+
+__attribute__((noinline)) static int go_and_crash(void *in, void *out)
+{
+    volatile int status = crash_here(NULL);
+    return status + 1;
+}
+
+/* Is one of the places told, "program+0x..." between " < ", in that function? */
+static bool names_place_in(const char *places, il_fn *fn)
+{
+    il__module module;
+    uint64_t begin;
+    if (il__module_of(fn, &module, &begin)) return false;
+    for (const char *at = places; (at = strstr(at, "+0x")); at += 3) {
+        uint64_t offset = strtoull(at + 3, NULL, 16);
+        if (offset > begin && offset < begin + 500) return true;
+    }
+    return false;
+}
+
+static void a_crash_says_where(void **state)
+{
+    il_process *process = NULL;
+    assert_int_equal(il_process_call(go_and_crash, NULL, 0, 0, NULL, &process), 0);
+    assert_int_equal(il_process_get(process, LATE, NULL), -EOWNERDEAD);
+    const il_error *error = il_process_error(process);
+    assert_int_equal(error->signal, SIGABRT);
+    assert_non_null(error->cause);
+    assert_says(error->cause->message, "unit_process+0x");
+    assert_true(names_place_in(error->cause->message, go_and_crash));
+    il_process_free(process);
 }
 
 /* What a child sees of itself. */
@@ -856,6 +894,7 @@ int main(int argc, char **argv)
         EACH_CREW(functions_are_started_from_everywhere_at_once),
         cmocka_unit_test(an_error_crosses_with_words_place_and_cause),
         cmocka_unit_test(a_crash_is_no_error_of_the_function),
+        cmocka_unit_test(a_crash_says_where),
         cmocka_unit_test(a_function_gets_name_group_directory_and_environment),
         cmocka_unit_test(a_function_may_use_all_of_the_library),
         cmocka_unit_test(a_function_has_pipes_as_a_program_has),
