@@ -14,15 +14,17 @@
 #include <interlock/time.h>   /* absolute deadlines */
 #include <interlock/cpu.h>    /* how many CPUs are ours */
 
-#include <interlock/executor.h>  /* where tasks run */
-#include <interlock/processes.h> /* the same in worker processes */
-#include <interlock/future.h>    /* what comes back */
-#include <interlock/map.h>       /* one function over many items */
-#include <interlock/scope.h>     /* what tasks belong to */
-#include <interlock/fork.h>      /* divide and conquer inside a pool */
-#include <interlock/thread.h>    /* one thread, by hand */
-#include <interlock/process.h>   /* a program beside this one */
-#include <interlock/self.h>      /* who am I, who else lives */
+#include <interlock/executor.h>   /* where tasks run */
+#include <interlock/processes.h>  /* the same in worker processes */
+#include <interlock/future.h>     /* what comes back */
+#include <interlock/map.h>        /* one function over many items */
+#include <interlock/scope.h>      /* what tasks belong to */
+#include <interlock/fork.h>       /* divide and conquer inside a pool */
+#include <interlock/thread.h>     /* one thread, by hand */
+#include <interlock/process.h>    /* a program beside this one */
+#include <interlock/frames.h>     /* messages through pipes and sockets */
+#include <interlock/connection.h> /* the same between programs that share a key */
+#include <interlock/self.h>       /* who am I, who else lives */
 
 #include <interlock/mutex.h>   /* one at a time */
 #include <interlock/rmutex.h>  /* the same, re-entrant */
@@ -43,6 +45,7 @@
 #include <interlock/table.h>     /* values by key, for many at once */
 #include <interlock/set.h>       /* keys, for many at once */
 
+#include <interlock/log.h>    /* lines of several processes in one file, each whole */
 #include <interlock/choose.h> /* measure where a job runs best */
 
 #define IL_VERSION "0.1.0"

@@ -3,7 +3,7 @@
 #define INTERLOCK_PROCESS_H
 
 /*
- * Process: a program that runs beside this one.
+ * Process: a program, or a function of this one, that runs beside it in a process of its own.
  *
  *     il_process *sort = NULL;
  *     il_process_opts opts = { .in = IL_PIPE, .out = IL_PIPE };
@@ -13,6 +13,11 @@
  *     if (!status) status = il_process_read(sort, 1, line, sizeof line, il_after(IL_SEC(1)), &size);
  *     if (!status) status = il_process_wait(sort, IL_FOREVER, &exit);
  *     il_process_free(sort);
+ *
+ *     il_process *walker = NULL;
+ *     status = il_process_call(walk, &from, sizeof from, sizeof found, NULL, &walker);
+ *     if (!status) status = il_process_get(walker, il_after(IL_SEC(10)), &found);
+ *     il_process_free(walker);
  *
  * States: running, ended (il_process_wait has said so, and nothing is left of it in the system).
  * Any thread or fiber may start one, at any time: it costs the same from a large program full of
@@ -27,6 +32,7 @@
  * Linux 5.9 or later; earlier ones answer -ENOSYS.
  */
 
+#include <interlock/future.h>
 #include <interlock/self.h>
 #include <interlock/status.h>
 #include <interlock/time.h>
@@ -79,6 +85,41 @@ typedef struct il_process_info {
  * -ENOEXEC, -EAGAIN, -EMFILE, -ENOMEM, ... with words (il_last_error). -EINVAL: argv is empty. */
 IL_API int il_process_start(const char *const *argv, const il_process_opts *opts,
                             il_process **out_process);
+
+/* Start fn(in, out) in a process of its own, as its main thread. Copies in_size bytes of *in; out_size
+ * bytes come back. It is this program without its threads, its memory and its open files: made by a
+ * zygote, this program executed once more and stopped before main, so that a program full of threads
+ * may do it at any time and what it has in memory is not copied. So what `fn` finds is what the loader
+ * has made: statics as they are written, libraries with their constructors run, but of main nothing.
+ * Environment and directory are as of this call; limits, niceness and mask are as of the zygote, which
+ * is made at the first call (that takes as long as this program takes to start, some milliseconds)
+ * and is gone a second after the last of its children. No signal is ignored in it.
+ *
+ * From here on it is a process like any other. Its exit code is 0, or 1 when the function failed. When
+ * the function returns, streams are flushed, nothing of atexit runs, and its threads are gone. .name
+ * (NULL: this program's) is what ps shows of it, cut to 15 characters. Waits (the thread) until it is
+ * made. 0; as il_process_start; -ENOEXEC: `fn` is in no library. */
+IL_API int il_process_call(il_fn *fn, const void *in, size_t in_size, size_t out_size,
+                           const il_process_opts *opts, il_process **out_process);
+
+/* Wait for its end and for what its function returned: that status, and *out unless out is NULL or it
+ * is a failure. -EOWNERDEAD: it ended before its function did: crashed, killed, or by exit(). As
+ * il_future_get, the error with its words, place and causes goes with it (il_last_error).
+ * -EAGAIN, -ETIMEDOUT, -ECANCELED: it runs. -EINVAL: it is a program. Again is fine: same answer. */
+IL_API int il_process_get(il_process *process, il_time until, void *out);
+
+/* Why its function failed, or how it died. .pid: which process. Failed: the words, place and causes that the
+ * function noted. Died (-EOWNERDEAD): .signal is what killed it, 0 if it exited; and if it crashed,
+ * .cause has the places in the module of its function, innermost first, for addr2line. NULL while it
+ * runs, if it succeeded, and for a program. Borrowed from the process. */
+IL_API const il_error *il_process_error(il_process *process);
+
+/* Wait for the end of all, of any, or of the first that fails (exit code not 0, or a signal), as
+ * il_futures_wait. NULLs among them are passed over. What each came to, il_process_wait or
+ * il_process_get say afterwards without waiting. 0 also for count 0; -EAGAIN, -ETIMEDOUT, -ECANCELED,
+ * -ENOMEM. To wait for a process and for something else: IL_EXITED (select.h). */
+IL_API int il_process_wait_many(il_process *const *processes, size_t count, il_wait_for wait_for,
+                                il_time until);
 
 /* Wait for its end. 0: *out_exit (may be NULL) says how it ended; again and by several is fine.
  * -EAGAIN, -ETIMEDOUT, -ECANCELED: it runs. -ECHILD: it ended, but somebody else took the exit. */

@@ -31,6 +31,7 @@
 #include <interlock/future.h>
 #include <interlock/latch.h>
 #include <interlock/mutex.h>
+#include <interlock/process.h>
 #include <interlock/rwlock.h>
 #include <interlock/scope.h>
 #include <interlock/sem.h>
@@ -63,6 +64,7 @@ typedef enum il__kind {
     IL__WRITE,
     IL__EMPTY,
     IL__ENDED,
+    IL__EXITED,
     IL__KINDS
 } il__kind;
 
@@ -94,6 +96,7 @@ IL__CASE(read, il_rwlock, const void, IL__READ)
 IL__CASE(write, il_rwlock, const void, IL__WRITE)
 IL__CASE(empty, il_scope, const void, IL__EMPTY)
 IL__CASE(ended, il_thread, const void, IL__ENDED)
+IL__CASE(exited, il_process, const void, IL__EXITED)
 #undef IL__CASE
 
 static inline il_case il__case_at(il_time at)
@@ -125,9 +128,10 @@ static inline il_case il__case_when(bool on, il_case what)
 #define IL_WRITE(rwlock) il__case_write(rwlock, NULL) /* il_rwlock_lock: 0, -EDEADLK */
 #define IL_EMPTY(scope) il__case_empty(scope, NULL)   /* 0: no child is left. The opener only */
 #define IL_ENDED(thread)                                                                           \
-    il__case_ended(thread, NULL)      /* 0: il_thread_join has the rest. -EINVAL: was
+    il__case_ended(thread, NULL) /* 0: il_thread_join has the rest. -EINVAL: was
                                                          not started; -EDEADLK: itself */
-#define IL_AT(time) il__case_at(time) /* 0: the time has come */
+#define IL_EXITED(process) il__case_exited(process, NULL)  /* 0: il_process_wait has the rest */
+#define IL_AT(time) il__case_at(time)                      /* 0: the time has come */
 #define IL_AFTER(duration) il__case_at(il_after(duration)) /* so long after this line */
 
 /* The case, if the condition holds; else one that is off. Its parts are evaluated all the same. */

@@ -8,6 +8,7 @@
  * A call that can fail returns a *status*: 0, or a negative errno, by value; nothing hides in a
  * global. These are the ones that the library itself returns, and what each means everywhere:
  *
+ *   -EACCES      no right to it; the other side has another key
  *   -EAGAIN      it would have to wait, and the deadline was IL_NOW; or no room for more
  *   -EALREADY    done before, and it can be done only once
  *   -EBADMSG     the same job gave two different results
@@ -15,12 +16,15 @@
  *   -ECANCELED   the task, its scope or its future was cancelled
  *   -EDEADLK     it would wait for itself
  *   -EINVAL      an argument that can never be right
+ *   -EMSGSIZE    a message above the limit
+ *   -ENOBUFS     the buffer is too small for what came, which stays
  *   -ENOEXEC     a worker process cannot find the function: other program, other library
  *   -ENOMEM      no memory
  *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
  *   -EOWNERDEAD  the process that ran it died
  *   -EPERM       not the owner
  *   -EPIPE       those it waits for will not come: dropped promise, broken barrier, closed channel
+ *   -EPROTO      a stream that ends within a message, or in which something else is spoken
  *   -ESHUTDOWN   the executor is closed
  *   -ETIMEDOUT   the deadline passed
  *

@@ -26,6 +26,7 @@ static const il__choice *const choices[IL__KINDS] = {
     [IL__SET] = &il__choice_set,         [IL__OPEN] = &il__choice_open,
     [IL__READ] = &il__choice_read,       [IL__WRITE] = &il__choice_write,
     [IL__EMPTY] = &il__choice_empty,     [IL__ENDED] = &il__choice_ended,
+    [IL__EXITED] = &il__choice_exited,
 };
 
 typedef struct selection {

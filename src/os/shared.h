@@ -24,7 +24,7 @@ void il__shared_unmap(void *memory, size_t size);
 int il__afar_read(pid_t process, uint64_t from, void *to, size_t size);
 int il__afar_write(pid_t process, const void *from, uint64_t to, size_t size);
 
-enum { IL__MOST_DESCRIPTORS = 4 };
+enum { IL__MOST_DESCRIPTORS = 5 };
 
 /* A connected pair of sockets that keep messages whole, closed on exec. 0 or -errno. */
 int il__message_pair(int out_ends[2]);

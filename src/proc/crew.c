@@ -84,7 +84,7 @@ int il__crew_order(il__crew *crew, const il__process *process, uint32_t kind)
 
 int il__crew_start_zygote(il__crew *crew)
 {
-    int status = il__zygote_start(crew->name, &crew->control, &crew->zygote);
+    int status = il__zygote_start(crew->name, IL__ZYGOTE_OF_POOL, &crew->control, &crew->zygote);
     if (status) return status;
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = IL__CONTROL };
     il__order hello = { .kind = IL__ORDER_HELLO, .board_size = crew->board_size };

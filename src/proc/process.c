@@ -89,14 +89,13 @@ static int spawn_somewhere(start *one)
     return one->status;
 }
 
-static void watch(il__watch *watch, int fd, uint32_t events)
+void il__process_enter(il_process *process, const il_process_opts *opts, const il__stdio *stdio)
 {
-    watch->fd = fd;
-    watch->events = events;
-}
-
-static void enter_list(il_process *process)
-{
+    process->group = opts->group || opts->session;
+    process->daemon = opts->daemon;
+    process->end = (il__watch){ .fd = process->pidfd, .events = EPOLLIN, .lasting = true };
+    for (int i = 0; i < 3; i++)
+        process->pipe[i] = (il__watch){ .fd = stdio->ours[i], .events = i ? EPOLLIN : EPOLLOUT };
     il__spin_lock(&list_lock);
     il__list_append(&list, &process->link);
     il__spin_unlock(&list_lock);
@@ -127,10 +126,7 @@ static int start_with(il_process *process, const char *const *argv, const il_pro
         il__stdio_close_ours(&stdio);
         return il_fail(status, "%s: cannot %s: %s", argv[0], one.step, strerror(-status));
     }
-    process->group = opts->group || opts->session;
-    process->daemon = opts->daemon;
-    watch(&process->end, process->pidfd, EPOLLIN);
-    for (int i = 0; i < 3; i++) watch(&process->pipe[i], stdio.ours[i], i ? EPOLLIN : EPOLLOUT);
+    il__process_enter(process, opts, &stdio);
     return 0;
 }
 
@@ -156,7 +152,6 @@ int il_process_start(const char *const *argv, const il_process_opts *opts, il_pr
         il__free(process);
         return status;
     }
-    enter_list(process);
     *out_process = process;
     return 0;
 }
@@ -284,6 +279,7 @@ void il_process_free(il_process *process)
         il__watch_close(&process->pipe[i]);
         close(process->pipe[i].fd);
     }
+    il__process_forget_call(process);
     il__free(process->name);
     il__free(process);
 }

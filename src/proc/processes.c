@@ -412,7 +412,10 @@ static int prepare(il__crew *crew)
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = IL__EVENT };
     unsigned workers = crew->executor.workers;
     crew->processes = il__zalloc(workers * sizeof *crew->processes);
-    if (!crew->processes) return -ENOMEM;
+    if (!crew->processes) {
+        crew->executor.workers = 0; /* none to be dismissed */
+        return -ENOMEM;
+    }
     for (unsigned i = 0; i < workers; i++)
         crew->processes[i] = (il__process){ .index = i, .socket = -1, .words = -1 };
     crew->absent = workers;

@@ -54,7 +54,7 @@ static bool is_ours(const char *variable)
 }
 
 /* The environment with our marks in it. The strings of ours are in `room`. */
-static char **marked_environment(int control, char *room, size_t size)
+static char **marked_environment(int control, char kind, char *room, size_t size)
 {
     char library[IL__PATH];
     const char *preload = getenv("LD_PRELOAD");
@@ -67,7 +67,9 @@ static char **marked_environment(int control, char *room, size_t size)
         if (!is_ours(environ[i])) marked[kept++] = environ[i];
 
     marked[kept++] = room;
-    used = (size_t)snprintf(room, size, IL__ZYGOTE_MARK "=%d:%ld", control, (long)getpid()) + 1;
+    used =
+        (size_t)snprintf(room, size, IL__ZYGOTE_MARK "=%d:%ld:%c", control, (long)getpid(), kind) +
+        1;
     if (*library && used < size) {
         marked[kept++] = room + used;
         used += (size_t)snprintf(room + used, size - used, IL__ZYGOTE_PRELOAD "=%s",
@@ -93,6 +95,7 @@ static int spawn(int control, const char *name, char **environment, pid_t *out_p
     posix_spawnattr_t attributes;
     sigset_t none, all;
     char *const arguments[] = { (char *)(size_t)name, NULL };
+    if (il__refused()) return -EAGAIN;
     int failed = posix_spawn_file_actions_init(&actions);
     if (failed) return -failed;
     failed = posix_spawnattr_init(&attributes);
@@ -114,7 +117,7 @@ static int spawn(int control, const char *name, char **environment, pid_t *out_p
     return -failed;
 }
 
-int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
+int il__zygote_start(const char *name, char kind, int *out_control, pid_t *out_pid)
 {
     int ends[2];
     il__zygote_become_if_asked(NULL, 0, NULL); /* a constructor makes a pool: it would for ever */
@@ -123,7 +126,7 @@ int il__zygote_start(const char *name, int *out_control, pid_t *out_pid)
     const char *preload = getenv("LD_PRELOAD");
     size_t size = (size_t)4 * IL__PATH + (preload ? 2 * strlen(preload) : 0);
     char *room = il__alloc(size);
-    char **environment = room ? marked_environment(ends[1], room, size) : NULL;
+    char **environment = room ? marked_environment(ends[1], kind, room, size) : NULL;
     status = environment ? spawn(ends[1], name, environment, out_pid) : -ENOMEM;
     il__free(environment);
     il__free(room);

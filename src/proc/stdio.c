@@ -112,8 +112,7 @@ int il_process_read(il_process *process, int which, void *buffer, size_t size, i
     }
 }
 
-/* write() without SIGPIPE, which is for programs whose only reader went away. */
-static ssize_t write_quietly(int fd, const void *data, size_t size)
+ssize_t il__write_quietly(int fd, const struct iovec *parts, int count)
 {
     sigset_t pipe, before, pending;
     struct timespec now = { 0 };
@@ -123,12 +122,12 @@ static ssize_t write_quietly(int fd, const void *data, size_t size)
     sigpending(&pending);
     bool was_pending = sigismember(&pending, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, &before);
-    ssize_t count = write(fd, data, size);
+    ssize_t written = writev(fd, parts, count);
     int failed = errno;
-    if (count < 0 && failed == EPIPE && !was_pending) sigtimedwait(&pipe, NULL, &now);
+    if (written < 0 && failed == EPIPE && !was_pending) sigtimedwait(&pipe, NULL, &now);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = failed;
-    return count;
+    return written;
 }
 
 int il_process_write(il_process *process, const void *data, size_t size, il_time until,
@@ -139,7 +138,8 @@ int il_process_write(il_process *process, const void *data, size_t size, il_time
     int status = process->pipe[0].fd < 0 ? -EINVAL : 0;
 
     while (!status && done < size) {
-        ssize_t count = write_quietly(process->pipe[0].fd, bytes + done, size - done);
+        struct iovec part = { (void *)(uintptr_t)(bytes + done), size - done };
+        ssize_t count = il__write_quietly(process->pipe[0].fd, &part, 1);
         int failed = *il_errno();
         if (count >= 0) done += (size_t)count;
         else if (failed == EAGAIN) status = wait_for(process, 0, until);

@@ -29,7 +29,12 @@
 
 #define READY (UINT64_C(1) << IL__GATE_SHIFT)
 
-enum { LINGER_MS = 1000, BATCH = 64, FIRST_SLOTS = 64 };
+enum { BATCH = 64, FIRST_SLOTS = 64 };
+#ifdef IL_TEST
+enum { LINGER_MS = 50 }; /* so that a test can wait for it */
+#else
+enum { LINGER_MS = 1000 };
+#endif
 
 struct slot {
     il__watch *watch;    /* NULL: free */
@@ -53,6 +58,7 @@ static struct {
     uint32_t count, free;
     unsigned armed, kept;
     struct request *requests;
+    void (*at_rest)(void);
 } watcher;
 
 /* --- The thread ------------------------------------------------------------------------------ */
@@ -60,11 +66,11 @@ static struct {
 /* Open the watch's gate; gives those to be let go on. */
 static il__waiter *open_gate(il__watch *watch)
 {
-    watch->armed = false;
+    il__store(&watch->armed, false);
     watcher.armed--;
     uint64_t word = il__gate_lock(&watch->gate);
     il__waiter *chain = il__gate_claim_all(&watch->gate);
-    il__gate_unlock(&watch->gate, chain ? word : word | READY);
+    il__gate_unlock(&watch->gate, chain && !watch->lasting ? word : word | READY);
     return chain;
 }
 
@@ -105,6 +111,11 @@ static bool has_work(void)
 /* Nothing to do for long enough: may it end? Then it has. */
 static bool ends(void)
 {
+    pthread_mutex_lock(&lock);
+    void (*at_rest)(void) = has_work() ? NULL : watcher.at_rest;
+    pthread_mutex_unlock(&lock);
+    if (at_rest) at_rest();
+
     pthread_mutex_lock(&lock);
     bool end = !has_work();
     if (end) watcher.runs = false;
@@ -227,14 +238,14 @@ static int arm(il__watch *watch)
         watcher.free = slot->next_free;
         slot->watch = watch;
     }
-    watch->armed = true;
+    il__store(&watch->armed, true);
     watcher.armed++;
     return 0;
 }
 
 /* --- Waiting --------------------------------------------------------------------------------- */
 
-static int ensure_armed(il__watch *watch)
+int il__watch_arm(il__watch *watch)
 {
     pthread_mutex_lock(&lock);
     int status = ensure_thread();
@@ -246,12 +257,22 @@ static int ensure_armed(il__watch *watch)
 int il__watch_wait(il__watch *watch, const char *what, const void *on, il__cancels cancels,
                    il_time until)
 {
-    int status = ensure_armed(watch);
+    int status = il__watch_arm(watch);
     if (status) return status;
     uint64_t word = il__gate_lock(&watch->gate);
     if (!(word & READY)) return il__gate_wait(&watch->gate, word, what, on, 0, cancels, until);
-    il__gate_unlock(&watch->gate, word & ~READY);
+    il__gate_unlock(&watch->gate, watch->lasting ? word : word & ~READY);
     return 0;
+}
+
+bool il__watch_is_armed(const il__watch *watch)
+{
+    return il__load(&watch->armed);
+}
+
+bool il__watch_is_ready(const il__watch *watch)
+{
+    return il__load(&watch->gate.word) & READY;
 }
 
 void il__watch_close(il__watch *watch)
@@ -267,7 +288,7 @@ void il__watch_close(il__watch *watch)
         if (watch->armed && !--watcher.armed) nudge(); /* to see that it is idle */
     }
     watch->slot = 0;
-    watch->armed = false;
+    il__store(&watch->armed, false);
     pthread_mutex_unlock(&lock);
 }
 
@@ -292,6 +313,13 @@ void il__watcher_release(void)
 {
     pthread_mutex_lock(&lock);
     if (!--watcher.kept) nudge();
+    pthread_mutex_unlock(&lock);
+}
+
+void il__watcher_at_rest(void (*fn)(void))
+{
+    pthread_mutex_lock(&lock);
+    watcher.at_rest = fn;
     pthread_mutex_unlock(&lock);
 }
 

@@ -15,12 +15,20 @@ typedef struct il__watch {
     uint32_t events; /* EPOLLIN or EPOLLOUT; set with it */
     uint32_t slot;   /* 0: not known to the watcher; this and `armed` are guarded by its lock */
     bool armed;      /* the watcher will tell */
+    bool lasting;    /* what was seen once stays so (a process has ended); set with the others */
 } il__watch;
 
 /* Wait until the descriptor may be ready. 0 (try it, it need not be), -ETIMEDOUT, -ECANCELED,
  * -EAGAIN (no thread), -ENOMEM, -EMFILE. */
 int il__watch_wait(il__watch *watch, const char *what, const void *on, il__cancels cancels,
                    il_time until);
+
+/* The same without waiting: from now on the watcher opens the gate when it is ready. */
+int il__watch_arm(il__watch *watch);
+bool il__watch_is_armed(const il__watch *watch);
+
+/* The gate is open. Locked or not. */
+bool il__watch_is_ready(const il__watch *watch);
 
 /* Forget it; before the descriptor is closed. Again, or never watched, is nothing. */
 void il__watch_close(il__watch *watch);
@@ -29,6 +37,10 @@ void il__watch_close(il__watch *watch);
  * as many il__watcher_release: it is the parent of daemons. 0, -EAGAIN, -ENOMEM, -EMFILE. */
 int il__watcher_call(void (*fn)(void *arg), void *arg, bool keep);
 void il__watcher_release(void);
+
+/* To be called on that thread whenever it has had nothing to do for a while, before it ends. One for
+ * the program. */
+void il__watcher_at_rest(void (*fn)(void));
 
 /* Is there that thread? For tests. */
 bool il__watcher_runs(void);

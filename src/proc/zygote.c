@@ -36,6 +36,7 @@
 
 #include "base/memory.h"
 #include "os/shared.h"
+#include "proc/call.h"
 #include "proc/lane.h"
 
 enum { STRAYS = 20 /* milliseconds that their end may hold up the report of a worker's */ };
@@ -335,11 +336,13 @@ void il__zygote_become_if_asked(il__prepare *prepare, int argc, char **argv)
     const char *mark = getenv(IL__ZYGOTE_MARK);
     int control;
     long parent;
-    if (!mark || sscanf(mark, "%d:%ld", &control, &parent) != 2) return;
+    char kind;
+    if (!mark || sscanf(mark, "%d:%ld:%c", &control, &parent, &kind) != 3) return;
     bool ours = is_meant_for_us(control, (pid_t)parent);
     if (ours && prepare) prepare(argc, argv, environ);
     leave_no_marks();
     if (!ours) return;
+    if (kind == IL__ZYGOTE_OF_CALLS) il__called_serve(control, parent);
     take_over(control, (pid_t)parent);
     close_the_rest();
     run();

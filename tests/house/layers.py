@@ -27,6 +27,7 @@ FLOORS = {
     "sched": ["task"],
     "proc": ["task", "sched"],
     "choose": ["task"],
+    "diag": ["chan", "sched", "proc"],
 }
 OUTSIDE = ["tool", "examples", "bench"]  # they see what a user of the library sees
 
