@@ -43,6 +43,11 @@
 #include <interlock/table.h>     /* values by key, for many at once */
 #include <interlock/set.h>       /* keys, for many at once */
 
+#include <interlock/arena.h>       /* memory that processes share and allocate from */
+#include <interlock/shared_chan.h> /* a channel between processes */
+#include <interlock/shared_sem.h>  /* so many at a time, of several processes */
+#include <interlock/space.h>       /* values by name, for several processes */
+
 #include <interlock/choose.h> /* measure where a job runs best */
 
 #define IL_VERSION "0.1.0"

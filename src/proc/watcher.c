@@ -254,6 +254,17 @@ int il__watch_wait(il__watch *watch, const char *what, const void *on, il__cance
     return 0;
 }
 
+int il__watch_tell(il__watch *watch, il__waiter *waiter)
+{
+    int status = ensure_armed(watch);
+    if (status) return status;
+    uint64_t word = il__gate_lock(&watch->gate);
+    if (word & READY) status = -EALREADY;
+    else il__gate_add(&watch->gate, waiter);
+    il__gate_unlock(&watch->gate, word & ~READY);
+    return status;
+}
+
 void il__watch_close(il__watch *watch)
 {
     pthread_mutex_lock(&lock);

@@ -22,6 +22,10 @@ typedef struct il__watch {
 int il__watch_wait(il__watch *watch, const char *what, const void *on, il__cancels cancels,
                    il_time until);
 
+/* Have a waiter, whose wait has begun, told when the descriptor may be ready; it waits in the gate of
+ * the watch. 0; -EALREADY: it is, the waiter was not put in; or as above. */
+int il__watch_tell(il__watch *watch, il__waiter *waiter);
+
 /* Forget it; before the descriptor is closed. Again, or never watched, is nothing. */
 void il__watch_close(il__watch *watch);
 
