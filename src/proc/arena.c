@@ -562,7 +562,7 @@ static il__object *use_object(il_arena *arena, const il_handle *handle)
 }
 
 /* With the list locked. */
-static int open_first(il_arena *arena, const il_handle *handle, il__kind kind,
+static int open_first(il_arena *arena, const il_handle *handle, il__object_kind kind,
                       il__opened **out_opened)
 {
     il__object *object = use_object(arena, handle);
@@ -577,7 +577,7 @@ static int open_first(il_arena *arena, const il_handle *handle, il__kind kind,
     return status;
 }
 
-int il__object_open(const il_handle *handle, il__kind kind, il__opened **out_opened)
+int il__object_open(const il_handle *handle, il__object_kind kind, il__opened **out_opened)
 {
     il_arena *arena = NULL;
     if (!handle->words[PLACE]) return -EINVAL;

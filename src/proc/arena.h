@@ -54,7 +54,7 @@ typedef struct il__arena_head {
 } il__arena_head;
 
 /* What several processes open: a channel, a space, a semaphore. The last of its users takes it along. */
-typedef enum il__kind { IL__CHAN = 1, IL__SPACE, IL__SEM } il__kind;
+typedef enum il__object_kind { IL__CHAN = 1, IL__SPACE, IL__SEM } il__object_kind;
 
 typedef struct il__object {
     uint64_t kind, serial;
@@ -134,7 +134,7 @@ extern const il__class il__chan_class, il__space_class, il__sem_class;
 
 /* What a new object is to become: fill(object, arg) makes it ready, except for its first part. */
 typedef struct il__making {
-    il__kind kind;
+    il__object_kind kind;
     size_t size;
     void (*fill)(il__object *object, const void *arg);
     const void *arg;
@@ -145,7 +145,7 @@ int il__object_new(il_arena *arena, const il__making *making, il__opened **out_o
 
 /* Open what the handle names; open here already: the same end. 0, -EINVAL (it is something else),
  * -ENOENT (its users have all let go of it), -ENOMEM, or as il_arena_open. */
-int il__object_open(const il_handle *handle, il__kind kind, il__opened **out_opened);
+int il__object_open(const il_handle *handle, il__object_kind kind, il__opened **out_opened);
 
 /* Let go of it, as often as it was opened. The last time our end is released. */
 void il__object_free(il__opened *opened);
