@@ -67,9 +67,9 @@ static uint64_t hash_of(const char *words, size_t size)
 static int check(const il_space *space, const char *words, struct key *out_key)
 {
     size_t size = strnlen(words, LONGEST + 1) + 1;
+    *out_key = (struct key){ .words = words, .size = size, .hash = hash_of(words, size) };
     if (size == 1 || size > LONGEST + 1)
         return il_fail(-EINVAL, "a key has 1 to %d bytes", LONGEST);
-    *out_key = (struct key){ .words = words, .size = size, .hash = hash_of(words, size) };
     return il__arena_check(space->opened.arena);
 }
 
