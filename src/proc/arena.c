@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <interlock/cpu.h>
 #include <interlock/status.h>
 
 #include "base/fatal.h"
@@ -151,6 +152,7 @@ static il_arena *new_local(void *memory, size_t size, int descriptor)
         .descriptor = descriptor,
         .forks = il__forks,
         .refs = 1,
+        .spins = il_cpu_count(NULL) > 1,
         .direct = il__futex_can_wait_either(),
     };
     pthread_mutex_init(&arena->listening, NULL);

@@ -85,6 +85,7 @@ struct il_arena {
     il_arena *next;
     il__opened *opened;
     bool direct;   /* a thread can wait at the bell and for a cancellation at once */
+    bool spins;    /* there is another CPU for whoever is to ring */
     uint32_t luck; /* atomic: has looking out for a ring paid lately? */
 
     il__gate gate; /* those who wait without sleeping at the bell; the listener lets them on */
@@ -181,6 +182,9 @@ bool il__pieces_sound(const il__arena_head *head);
 void il__crowd_set(il__ledger *ledger, il__crowd *crowd, uint32_t index, bool in);
 bool il__crowd_has(const il__crowd *crowd, uint32_t index);
 uint32_t il__crowd_first(const il__crowd *crowd); /* IL__NOBODY: it is empty */
+
+/* May the current agent look out for a moment for what it waits for, before it says that it does? */
+bool il__may_look_out(const il_arena *arena);
 
 /* How often our bell has rung. Read under the ledger of what is waited for, before the unlock. */
 uint32_t il__bell_heard(const il_arena *arena);

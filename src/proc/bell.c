@@ -29,7 +29,7 @@
 #include "proc/arena.h"
 #include "wait/thread_agent.h"
 
-enum { SPINS = 400, LUCK = 3, RETRY = 16, BLIND = 50 /* milliseconds */ };
+enum { SPINS = 1600, LUCK = 3, RETRY = 16, BLIND = 50 /* milliseconds */ };
 
 /* --- Crowds ------------------------------------------------------------------------------------ */
 
@@ -100,20 +100,27 @@ static __thread struct {
     uint32_t heard;
 } now; /* of a thread that waits: no fiber runs on it meanwhile */
 
-/* To look out for a ring pays as long as it comes soon, as it does where two play ping-pong. */
-static bool rings_soon(il_arena *arena, uint32_t heard, uint64_t waits)
+/* A fiber would keep others from their worker. */
+bool il__may_look_out(const il_arena *arena)
+{
+    return arena->spins && il__self() == &il__thread_agent_here()->agent;
+}
+
+/* To sleep and to be woken costs some microseconds, and many where a CPU has gone idle meanwhile. To
+ * look out as long pays if the ring comes by then, as it does where two play ping-pong: whether it
+ * does is learned, and tried again now and then. */
+static void look_out(il_arena *arena, uint32_t heard, uint64_t waits)
 {
     uint32_t luck = il__load(&arena->luck);
-    if (!luck && waits % RETRY) return false;
+    if (!il__may_look_out(arena) || (!luck && waits % RETRY)) return;
     for (int i = 0; i < SPINS; i++) {
         if (has_rung(arena, heard)) {
             il__store(&arena->luck, LUCK);
-            return true;
+            return;
         }
         il__pause();
     }
     if (luck) il__store(&arena->luck, luck - 1);
-    return false;
 }
 
 static void sleep_at_bell(il__agent *self, uint32_t word, il_time *until)
@@ -130,7 +137,7 @@ static void sleep_at_bell(il__agent *self, uint32_t word, il_time *until)
 static void park(il__agent *self, il_time until)
 {
     uint32_t word = il__load(&self->word);
-    rings_soon(now.arena, now.heard, self->waits);
+    look_out(now.arena, now.heard, self->waits);
     while ((word & IL__PHASE) != IL__WOKEN) {
         if (has_rung(now.arena, now.heard) && il__claim(self, 0)) il__or(&self->word, IL__WOKEN);
         else if ((word & IL__PHASE) == IL__CLAIMED) il__pause(); /* about to be delivered */

@@ -22,10 +22,11 @@
 #include "base/fatal.h"
 #include "base/memory.h"
 #include "chan/elsewhere.h"
+#include "os/spin.h"
 #include "proc/arena.h"
 #include "wait/agent.h"
 
-enum { CAPACITY = 64, ATTEMPTS = 16, NAME = 32 };
+enum { CAPACITY = 64, ATTEMPTS = 16, NAME = 32, SPINS = 160 };
 enum { RECEIVERS, SENDERS, JOINERS, CROWDS };
 
 struct slot {
@@ -252,16 +253,45 @@ static int try(struct end *end, int which, void *item, il__crowd *told)
     return try_join(end, item, told);
 }
 
-/* Do it, waiting if need be. One more try when the time is up: it may have been told just then. */
+static bool is_promising(const struct end *end, int which)
+{
+    const shared *all = shared_of(end);
+    if (il__load(&all->closed)) return true;
+    return which == RECEIVERS ? il__load(&all->inside) != 0 : il__load(&all->free) != 0;
+}
+
+/* Look out for a moment without the lock: what comes by then need not be told. Locked before and after. */
+static void look_out(const struct end *end, int which)
+{
+    if (which == JOINERS || !il__may_look_out(end->opened.arena)) return;
+    il__ledger_unlock(&shared_of(end)->ledger);
+    for (int i = 0; i < SPINS && !is_promising(end, which); i++) il__pause();
+    il__ledger_lock(&shared_of(end)->ledger);
+}
+
+/* One more try when the time is up: it may have been told just then. */
+static int try_until(struct end *end, int which, void *item, il_time until, il__crowd *told,
+                     int *waited)
+{
+    int status;
+    while ((status = try(end, which, item, told)) == -EAGAIN && !*waited) {
+        *waited = wait_in(end, which, until);
+        if (*waited == -ECANCELED) break;
+    }
+    return status;
+}
+
+/* Do it, waiting if need be. */
 static int act(struct end *end, int which, void *item, il_time until)
 {
     int status = il__arena_check(end->opened.arena), waited = 0;
     if (status) return status;
     il__crowd told = { 0 };
     il__ledger_lock(&shared_of(end)->ledger);
-    while ((status = try(end, which, item, &told)) == -EAGAIN && !waited && until != IL_NOW) {
-        waited = wait_in(end, which, until);
-        if (waited == -ECANCELED) break;
+    status = try(end, which, item, &told);
+    if (status == -EAGAIN && until != IL_NOW) {
+        look_out(end, which);
+        status = try_until(end, which, item, until, &told, &waited);
     }
     if (status == -EAGAIN) pass_on(end, which, &told);
     unlock(end, &told);
