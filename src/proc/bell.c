@@ -72,10 +72,16 @@ void il__bell_ring_all(il_arena *arena, const il__crowd *crowd)
             il__bell_ring(arena, i * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
+/* Wakes all, whether they say that they sleep or not: whoever took that word down before it died may
+ * not have come to waking them. (bell.pml found that.) */
 void il__bell_ring_everybody(il_arena *arena)
 {
-    for (uint32_t i = 0; i < IL__MEMBERS; i++)
-        if (il__load(&arena->head->members[i].serial)) il__bell_ring(arena, i);
+    for (uint32_t i = 0; i < IL__MEMBERS; i++) {
+        il__member *member = &arena->head->members[i];
+        if (!il__load(&member->serial)) continue;
+        il__add(&member->bell, 1);
+        il__futex_wake_across(&member->bell, INT_MAX);
+    }
 }
 
 uint32_t il__bell_heard(const il_arena *arena)
