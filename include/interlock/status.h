@@ -16,12 +16,15 @@
  *   -EDEADLK     it would wait for itself
  *   -EINVAL      an argument that can never be right
  *   -ENOEXEC     a worker process cannot find the function: other program, other library
+ *   -ENOBUFS     more than the buffer holds
+ *   -ENOENT      there is nothing of that name
  *   -ENOMEM      no memory
  *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
  *   -EOWNERDEAD  the process that ran it died
  *   -EPERM       not the owner
  *   -EPIPE       those it waits for will not come: dropped promise, broken barrier, closed channel
  *   -ESHUTDOWN   the executor is closed
+ *   -ESTALE      somebody has changed it since it was read
  *   -ETIMEDOUT   the deadline passed
  *
  * A task may return any of these and any other negative number; it comes out where its future,

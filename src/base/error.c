@@ -29,6 +29,7 @@ static const struct {
     { ECANCELED, "cancelled" },
     { EDEADLK, "it would wait for itself" },
     { EINVAL, "invalid argument" },
+    { ENOBUFS, "more than the buffer holds" },
     { ENOEXEC, "a worker process cannot find the function" },
     { ENOMEM, "out of memory" },
     { EOVERFLOW, "more than the maximum" },
@@ -36,6 +37,7 @@ static const struct {
     { EPERM, "not the owner" },
     { EPIPE, "closed: those it waits for will not come" },
     { ESHUTDOWN, "the executor is closed" },
+    { ESTALE, "changed since it was read" },
     { ETIMEDOUT, "the deadline passed" },
 };
 

@@ -76,6 +76,7 @@ static int enter(il_arena *arena)
     il__member *member = &head->members[index];
     uint64_t serial = head->last_serial + 1;
     il__set(ledger, &head->last_serial, serial);
+    il__store(&member->sleepers, 0); /* of one who died there */
     il__set(ledger, &member->pid, (uint64_t)getpid());
     il__set(ledger, &member->started, started);
     il__set(ledger, &member->serial, serial);

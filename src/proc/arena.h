@@ -27,7 +27,7 @@ typedef struct il__member {
     _Alignas(64) uint64_t serial; /* 0: none. Never used again */
     uint64_t pid, started;        /* which process, also when the number is another's by now */
     uint32_t bell;                /* atomic, a futex: counts rings. Not in the ledger */
-    uint32_t asleep;              /* atomic: somebody sleeps at the bell, or is about to */
+    uint32_t sleepers;            /* atomic: how many sleep at the bell, or are about to */
 } il__member;
 
 /* A piece of memory: this, and what follows. */

@@ -55,14 +55,14 @@ uint32_t il__crowd_first(const il__crowd *crowd)
 /* --- Ringing ----------------------------------------------------------------------------------- */
 
 /* One of the two sees the other: we count and look whether somebody sleeps; who is about to sleep
- * says so and looks at the count. */
+ * says so and looks at the count. Who said so takes it back: a ringer who did could do it to one who
+ * has begun to sleep anew, or die between that and the waking (bell.pml found both). */
 void il__bell_ring(il_arena *arena, uint32_t index)
 {
     if (index == IL__NOBODY) return;
     il__member *member = &arena->head->members[index];
     il__add(&member->bell, 1);
-    if (il__load_seq(&member->asleep) && il__swap(&member->asleep, 0))
-        il__futex_wake_across(&member->bell, INT_MAX);
+    if (il__load_seq(&member->sleepers)) il__futex_wake_across(&member->bell, INT_MAX);
 }
 
 void il__bell_ring_all(il_arena *arena, const il__crowd *crowd)
@@ -72,16 +72,10 @@ void il__bell_ring_all(il_arena *arena, const il__crowd *crowd)
             il__bell_ring(arena, i * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
-/* Wakes all, whether they say that they sleep or not: whoever took that word down before it died may
- * not have come to waking them. (bell.pml found that.) */
 void il__bell_ring_everybody(il_arena *arena)
 {
-    for (uint32_t i = 0; i < IL__MEMBERS; i++) {
-        il__member *member = &arena->head->members[i];
-        if (!il__load(&member->serial)) continue;
-        il__add(&member->bell, 1);
-        il__futex_wake_across(&member->bell, INT_MAX);
-    }
+    for (uint32_t i = 0; i < IL__MEMBERS; i++)
+        if (il__load(&arena->head->members[i].serial)) il__bell_ring(arena, i);
 }
 
 uint32_t il__bell_heard(const il_arena *arena)
@@ -132,10 +126,12 @@ static void look_out(il_arena *arena, uint32_t heard, uint64_t waits)
 static void sleep_at_bell(il__agent *self, uint32_t word, il_time *until)
 {
     il__member *member = our_member(now.arena);
-    il__store_seq(&member->asleep, 1);
-    if (has_rung(now.arena, now.heard)) return;
-    if (il__futex_wait_either(&self->word, word, &member->bell, now.heard, *until) != -ETIMEDOUT)
-        return;
+    int status = 0;
+    il__add(&member->sleepers, 1);
+    if (!has_rung(now.arena, now.heard))
+        status = il__futex_wait_either(&self->word, word, &member->bell, now.heard, *until);
+    il__sub(&member->sleepers, 1);
+    if (status != -ETIMEDOUT) return;
     if (il__claim(self, IL__BY_DEADLINE)) il__or(&self->word, IL__WOKEN);
     *until = IL_FOREVER; /* lost: the winner will deliver */
 }
@@ -193,8 +189,9 @@ static void *listen(void *arg)
         il__waiter *chain = il__gate_claim_all(&arena->gate);
         il__gate_unlock(&arena->gate, word);
         il__deliver_all(chain);
-        il__store_seq(&member->asleep, 1);
+        il__add(&member->sleepers, 1);
         if (!has_rung(arena, heard)) il__futex_wait_across(&member->bell, heard, IL_FOREVER);
+        il__sub(&member->sleepers, 1);
     }
     return NULL;
 }

@@ -4,25 +4,29 @@
  * shared_chan.c), for Spin: `make check-models`.
  *
  * A sender sends ITEMS items, two receivers take items, hold them and say that they are done; the first
- * may give up waiting. Each process has a second thread, its watcher, which buries the others when they
- * have died. KILLS of them are killed, wherever they are; with a process its lock stays taken, and
+ * may give up waiting. A watcher, a thread of some process that
+ * lives, buries the dead. KILLS of them are killed, wherever they are; with a process its lock stays taken, and
  * the next one to lock undoes what it has not committed. Checked, in every interleaving: when nothing
  * moves any more, no item is lost or made twice, nothing is half done, and no living receiver sleeps
  * while there is an item. Each change of a word is one step; sending changes two, receiving two.
  *
  * Faults to plant, by -D, each of which is found: NO_UNDO (who locks after a death does not undo),
  * NO_RETURN (a burial does not return what the dead one held), NO_RING_AT_BURIAL (nor does it ring),
- * RING_SOFTLY (or only those who say that they sleep), NO_PASS_ON (who gives up does not ring the next), HEARD_LATE (who waits reads its bell after the
- * unlock), NO_CROWD (it does not say that it waits).
+ * RINGER_CLEARS (the word that says that somebody sleeps), NO_PASS_ON (who gives up does not ring the
+ * next), HEARD_LATE (who waits reads its bell after the unlock), NO_CROWD (it does not say that it
+ * waits).
  */
 
-#define ITEMS 2
+#ifndef ITEMS
+#define ITEMS 1
+#endif
 #ifndef KILLS
 #define KILLS 1
 #endif
-#define SENDER 0 /* processes; their watchers are threads 3, 4, 5 */
+#define SENDER 0
 #define NOBODY 99
-#define PROCESSES 3
+#define WATCHER 3
+#define PROCESSES 4 /* the last is of the watcher, which lives */
 
 bool dead[PROCESSES];
 bool member[PROCESSES];
@@ -39,7 +43,7 @@ byte old_inside, old_sent, old_done;
 byte old_held[PROCESSES];
 bool old_waits[PROCESSES];
 
-byte bell[PROCESSES];         /* futex, and who sleeps at it */
+bool rung[PROCESSES];         /* has the bell since its owner read its count? */
 bool asleep[PROCESSES], sleeping[PROCESSES];
 bool ended[PROCESSES];        /* of a receiver: it gave up */
 
@@ -50,6 +54,17 @@ inline remember()
         old_held[0] = held[0]; old_held[1] = held[1]; old_held[2] = held[2];
         old_waits[1] = waits[1]; old_waits[2] = waits[2];
         dirty = true
+    }
+}
+
+/* Not valid any more; what is in it would only make one state into many. */
+inline forget()
+{
+    d_step {
+        dirty = false;
+        old_inside = 0; old_sent = 0; old_done = 0;
+        old_held[0] = 0; old_held[1] = 0; old_held[2] = 0;
+        old_waits[1] = false; old_waits[2] = false
     }
 }
 
@@ -65,40 +80,32 @@ inline lock(me)
             held[0] = old_held[0]; held[1] = old_held[1]; held[2] = old_held[2];
             waits[1] = old_waits[1]; waits[2] = old_waits[2];
 #endif
-            dirty = false
+            forget()
         :: else
         fi;
-        owner = me
+        owner = me;
+        remember()
     }
-    remember()
 }
 
 inline unlock(me)
 {
-    dirty = false;            /* the commit */
+    forget();                 /* the commit */
     assert(owner == me);
     owner = NOBODY
 }
 
 inline ring(whom)
 {
-    bell[whom]++;
+    rung[whom] = true;
     if
+#ifdef RINGER_CLEARS
     :: asleep[whom] -> asleep[whom] = false; sleeping[whom] = false
+#else
+    :: asleep[whom] -> sleeping[whom] = false
+#endif
     :: else
     fi
-}
-
-/* Also if nobody says that he sleeps: a ringer may have died when it had taken that word down. */
-inline ring_surely(whom)
-{
-#ifdef RING_SOFTLY
-    ring(whom)
-#else
-    bell[whom]++;
-    asleep[whom] = false;
-    sleeping[whom] = false
-#endif
 }
 
 /* Who is to be rung; the lock is held. */
@@ -113,7 +120,7 @@ inline tell_one(whom)
 
 proctype Sender() provided (!dead[SENDER])
 {
-    byte told, i;
+    byte told = NOBODY, i;
     do
     :: i < ITEMS ->
         lock(SENDER);
@@ -122,7 +129,7 @@ proctype Sender() provided (!dead[SENDER])
         tell_one(told);
         unlock(SENDER);
         if
-        :: told != NOBODY -> ring(told)
+        :: told != NOBODY -> ring(told); told = NOBODY
         :: else
         fi;
         i++
@@ -132,7 +139,7 @@ proctype Sender() provided (!dead[SENDER])
 
 proctype Receiver(byte me; bool patient) provided (!dead[me])
 {
-    byte heard, told;
+    byte told = NOBODY;
 again:
     lock(me);
 look:
@@ -142,8 +149,7 @@ look:
         held[me]++;
         unlock(me);
         lock(me);
-        held[me]--;
-        done++;
+        atomic { held[me]--; done++ }
         unlock(me);
         goto again
     :: else
@@ -152,26 +158,28 @@ look:
     waits[me] = true;
 #endif
 #ifndef HEARD_LATE
-    heard = bell[me];
+    rung[me] = false;
 #endif
     unlock(me);
 #ifdef HEARD_LATE
-    heard = bell[me];
+    rung[me] = false;
 #endif
     asleep[me] = true;
     atomic { /* the kernel looks once more */
         if
-        :: bell[me] == heard -> sleeping[me] = true
+        :: !rung[me] -> sleeping[me] = true
         :: else
         fi
     }
     if
     :: !sleeping[me] ->
+        asleep[me] = false;
         lock(me);
         waits[me] = false;
         goto look
-    :: !patient -> skip
+    :: !patient -> sleeping[me] = false
     fi;
+    asleep[me] = false;
     lock(me);
     waits[me] = false;
     told = NOBODY;
@@ -184,49 +192,37 @@ look:
     ended[me] = true;
     unlock(me);
     if
-    :: told != NOBODY -> ring(told)
+    :: told != NOBODY -> ring(told); told = NOBODY
     :: else
     fi
 }
 
-/* A thread of process `me` that learns of each death. */
-proctype Watcher(byte me) provided (!dead[me])
+/* A thread of whichever process lives. */
+proctype Watcher()
 {
     byte whom;
+wait:
+    whom = 0;
     do
-    :: atomic { dead[0] && member[0] && me != 0 -> whom = 0 } goto bury
-    :: atomic { dead[1] && member[1] && me != 1 -> whom = 1 } goto bury
-    :: atomic { dead[2] && member[2] && me != 2 -> whom = 2 } goto bury
+    :: atomic { dead[0] && member[0] -> whom = 0 } break
+    :: atomic { dead[1] && member[1] -> whom = 1 } break
+    :: atomic { dead[2] && member[2] -> whom = 2 } break
     od;
-bury:
-    lock(me);
-    if
-    :: member[whom] ->
-#ifdef NO_RETURN
+    atomic { /* one step: that what is under the lock is whole, the others show */
+        lock(WATCHER);
+#ifndef NO_RETURN
+        inside = inside + held[whom];
+#endif
         held[whom] = 0;
-#else
-        do
-        :: held[whom] > 0 -> held[whom]--; inside++
-        :: else -> break
-        od;
-#endif
         waits[whom] = false;
-        unlock(me);
-        /* Not undone: who dies here is buried in turn, and rings all. */
+        unlock(WATCHER);
         member[whom] = false
-    :: else -> unlock(me)
-    fi;
+    }
 #ifndef NO_RING_AT_BURIAL
-    ring_surely(1);
-    ring_surely(2);
+    ring(1);
+    ring(2);
 #endif
-    goto end_watch;
-end_watch:
-    do
-    :: atomic { dead[0] && member[0] && me != 0 -> whom = 0 } goto bury
-    :: atomic { dead[1] && member[1] && me != 1 -> whom = 1 } goto bury
-    :: atomic { dead[2] && member[2] && me != 2 -> whom = 2 } goto bury
-    od
+    goto wait
 }
 
 proctype Killer()
@@ -246,7 +242,7 @@ init
     atomic {
         member[0] = true; member[1] = true; member[2] = true;
         run Sender(); run Receiver(1, false); run Receiver(2, true);
-        run Watcher(0); run Watcher(1); run Watcher(2);
+        run Watcher();
         run Killer()
     }
     timeout;
@@ -263,4 +259,4 @@ init
     od
 }
 
-/* faults: NO_UNDO NO_RETURN NO_RING_AT_BURIAL RING_SOFTLY NO_PASS_ON HEARD_LATE NO_CROWD. */
+/* faults: NO_UNDO NO_RETURN NO_RING_AT_BURIAL RINGER_CLEARS NO_PASS_ON HEARD_LATE NO_CROWD. */
