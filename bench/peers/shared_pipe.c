@@ -4,7 +4,7 @@
  * or a Unix socket that keeps messages whole (on=socket). They hold as much as they hold.
  */
 
-#include "bench.h"
+#include <bench.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

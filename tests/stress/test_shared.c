@@ -143,9 +143,8 @@ static void restart_the_dead(struct theatre *theatre)
 /* Kill one of them, some moments after the last. */
 static void kill_one(struct theatre *theatre, uint64_t *random)
 {
-    long moment = below(random, 4) ? below(random, 300) : below(random, 6000);
-    nanosleep(&(struct timespec){ .tv_nsec = moment * 1000 },
-              NULL); /* sleeps: for a random moment */
+    long moment = 1000L * (below(random, 4) ? below(random, 300) : below(random, 6000));
+    nanosleep(&(struct timespec){ .tv_nsec = moment }, NULL); /* sleeps: it is to be any moment */
     int victim = (int)below(random, TASKS);
     long pid = il__swap(&theatre->board->pids[victim], 0);
     if (pid && !kill((pid_t)pid, SIGKILL)) theatre->kills++;
