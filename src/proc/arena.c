@@ -42,7 +42,8 @@ static il_arena *list;
 int il__arena_check(const il_arena *arena)
 {
     if (il__likely(arena->forks == il__forks)) return 0;
-    return il_fail(-EPERM, "the arena was opened by the process that this one was forked from");
+    il_fail(-EPERM, "the arena was opened by the process that this one was forked from");
+    return -EPERM;
 }
 
 /* --- Members ---------------------------------------------------------------------------------- */
@@ -271,7 +272,9 @@ static int open_anew(const il_handle *handle, il_arena **out_arena)
     if (memory && is_it(memory, handle)) return join(memory, size, descriptor, out_arena);
     if (memory) il__shared_unmap(memory, size);
     close(descriptor);
-    return memory ? il_fail(-EOWNERDEAD, "who gave the handle has closed the arena") : -ENOMEM;
+    if (!memory) return -ENOMEM;
+    il_fail(-EOWNERDEAD, "who gave the handle has closed the arena");
+    return -EOWNERDEAD;
 }
 
 int il_arena_open(const il_handle *handle, il_arena **out_arena)

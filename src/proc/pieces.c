@@ -22,7 +22,7 @@ _Static_assert(HEAD == UNIT, "blocks are aligned as by malloc");
 
 static il__piece *at(const il__arena_head *head, uint64_t place)
 {
-    return il__at(head, place);
+    return (il__piece *)(void *)((char *)(size_t)head + place);
 }
 
 static uint64_t size_of(const il__piece *piece)
@@ -39,7 +39,7 @@ static void enlist(il__arena_head *head, uint64_t place, uint64_t size)
 {
     il__ledger *ledger = &head->ledger;
     uint64_t *bin = &head->bins[bin_of(size)];
-    il__piece *piece = at(head, place), *first = at(head, *bin);
+    il__piece *piece = at(head, place), *first = il__at(head, *bin);
     il__set(ledger, &piece->size, size);
     il__set(ledger, &piece->next, *bin);
     il__set(ledger, &piece->previous, 0);
@@ -50,8 +50,8 @@ static void enlist(il__arena_head *head, uint64_t place, uint64_t size)
 static void delist(il__arena_head *head, uint64_t place)
 {
     il__ledger *ledger = &head->ledger;
-    il__piece *piece = at(head, place), *next = at(head, piece->next);
-    il__piece *previous = at(head, piece->previous);
+    il__piece *piece = at(head, place), *next = il__at(head, piece->next);
+    il__piece *previous = il__at(head, piece->previous);
     if (next) il__set(ledger, &next->previous, piece->previous);
     il__set(ledger, previous ? &previous->next : &head->bins[bin_of(piece->size)], piece->next);
 }

@@ -263,7 +263,7 @@ static void add(struct listing *listing, const struct entry *entry, const char *
 {
     size_t size = item_size(entry);
     if (prefix && strncmp(entry->key, prefix, strlen(prefix)) != 0) return;
-    if (listing->size + size <= listing->room) {
+    if (listing->bytes && listing->size + size <= listing->room) {
         struct item *copy = (struct item *)(void *)(listing->bytes + listing->size);
         *copy = (struct item){ entry->version, entry->size, entry->key_size };
         memcpy(copy->key, entry->key, entry->key_size);

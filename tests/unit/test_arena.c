@@ -3,9 +3,15 @@
 
 #include "killed.h"
 
+#include <fcntl.h>
+
 #include <interlock/arena.h>
 #include <interlock/processes.h>
+#include <interlock/shared_chan.h>
 #include <interlock/shared_sem.h>
+#include <interlock/space.h>
+
+#include "base/memory.h"
 
 #include "proc/arena.h"
 
@@ -450,6 +456,66 @@ static void waiting_for_a_permit_ends_as_any_wait(void **state)
     il_arena_free(arena);
 }
 
+/* --- Refused --------------------------------------------------------------------------------------------- */
+
+static unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    for (int i = 0; i < 200; i++) count += fcntl(i, F_GETFD) >= 0;
+    return count;
+}
+
+static int stop_there(const char *key, size_t size, uint64_t version, void *arg)
+{
+    (void)key, (void)size, (void)version, (void)arg;
+    return 0;
+}
+
+/* All that there is, made and let go of. */
+static int make_all(void)
+{
+    il_arena *own = NULL;
+    il_chan *chan = NULL;
+    il_space *space = NULL;
+    il_shared_sem *sem = NULL;
+    int status = il_arena_new(NULL, &own);
+    if (!status) status = il_shared_chan_new(own, 8, NULL, &chan);
+    if (!status) status = il_space_new(own, NULL, &space);
+    if (!status) status = il_space_set(space, "key", "value", 6, 0, NULL);
+    if (!status) status = il_space_list(space, NULL, stop_there, NULL);
+    if (!status) status = il_shared_sem_new(own, 1, NULL, &sem);
+    if (!status && !il_arena_alloc(own, 10)) status = -ENOMEM;
+    if (!status) status = il_shared_sem_acquire(sem, il_after(IL_MS(1))); /* it is to be had */
+    if (own) {
+        il_arena_info info;
+        il_chan_free(chan);
+        il_space_free(space);
+        il_shared_sem_free(sem);
+        il_arena_dealloc_orphans(own);
+        il_arena_describe(own, &info);
+        if (info.blocks > 1 || !sound(own)) status = -EBADMSG;
+    }
+    il_arena_free(own);
+    return status;
+}
+
+static void whatever_is_refused_nothing_is_left(void **state)
+{
+    (void)state;
+    assert_int_equal(make_all(), 0);
+    unsigned before = open_descriptors();
+    unsigned long nth = 1;
+    int status;
+    do {
+        il__refuse(nth++);
+        status = make_all();
+        if (status) assert_true(status == -ENOMEM || status == -EMFILE);
+        assert_int_equal(open_descriptors(), before);
+    } while (il__refuse(0) >= nth - 1 && nth < 1000);
+    assert_int_equal(status, 0);
+    assert_true(nth > 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_member_killed_while_it_enters_or_leaves_is_gone),
         cmocka_unit_test(a_permit_of_a_killed_process_comes_back),
         cmocka_unit_test(who_takes_what_a_dead_holder_had_may_be_told),
+        cmocka_unit_test(whatever_is_refused_nothing_is_left),
         EACH_CREW(waiting_for_a_permit_ends_as_any_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
