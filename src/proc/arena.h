@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include <interlock/arena.h>
+#include <interlock/chan.h>
 
 #include "proc/ledger.h"
 #include "proc/watcher.h"
@@ -176,6 +177,11 @@ uint64_t il__pieces_largest(const il__arena_head *head);
 
 /* Is everything as it should be? For tests. */
 bool il__pieces_sound(const il__arena_head *head);
+
+/* --- shared_chan.c ------------------------------------------------------------------------------- */
+
+/* Does each slot belong to the queue, the free ones or a holder? For tests. */
+bool il__shared_chan_sound(const il_chan *chan);
 
 /* --- bell.c ---------------------------------------------------------------------------------------- */
 

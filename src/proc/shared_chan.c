@@ -550,8 +550,6 @@ void il_shared_chan_describe(const il_chan *chan, il_shared_chan_info *out_info)
 
 /* --- For tests --------------------------------------------------------------------------------------- */
 
-/* Does each slot belong to the queue, the free ones or a holder? */
-bool il__shared_chan_sound(const il_chan *chan);
 bool il__shared_chan_sound(const il_chan *chan)
 {
     shared *all = shared_of(end_of(chan));

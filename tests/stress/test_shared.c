@@ -16,8 +16,6 @@
 
 #include "proc/arena.h"
 
-bool il__shared_chan_sound(const il_chan *chan);
-
 enum { TASKS = 4, PRODUCERS = 2, MOST = 1 << 19, KEYS = 8 };
 
 /* In the arena; each word has one writer at a time, or is atomic. */

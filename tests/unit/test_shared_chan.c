@@ -9,7 +9,7 @@
 #include <interlock/select.h>
 #include <interlock/shared_chan.h>
 
-bool il__shared_chan_sound(const il_chan *chan);
+#include "proc/arena.h"
 
 static il_arena *arena;
 
@@ -655,7 +655,8 @@ int main(void)
         TEST(handles_lead_to_the_same_channel_or_nowhere),
         TEST(select_says_that_it_cannot),
         EACH_KIND(every_wait_can_end_without_success),
-        EACH_KIND(a_wait_is_cancelled_by_another),
+        KIND(a_wait_is_cancelled_by_another, 0, "threads"),
+        KIND(a_wait_is_cancelled_by_another, 1, "fibers of one worker"),
         EACH_KIND(many_in_one_process_hand_over_every_item_once),
         EACH_KIND(ping_pong_with_a_worker_process),
         TEST(an_item_of_a_killed_receiver_is_delivered_again_and_first),
