@@ -59,6 +59,9 @@ TITLES = {
     "processes-start": "a pool of workers",
     "processes-busy": "  among eight busy threads",
     "processes-replaced": "a worker replaced",
+    "shared-ping": "ping-pong of 2 processes",
+    "shared-one": "one to the other",
+    "shared-done": "  with il_chan_done",
     "map": "tiny items, {n}",
     "map-uneven": "uneven items, {n}",
     "idle": "CPU time a second",
@@ -349,6 +352,19 @@ def experiments(mode):
             entries = [Entry(OURS, "il_pools", words, (2,)),
                        Entry("threads", "il_pools", words | {"as": "threads"}, (2,))]
         found.append(Experiment("processes", n, entries))
+
+    few = size(2000, 10000, 50000)
+    for what, n in (("shared-ping", size(20000, 100000, 1000000)),
+                    ("shared-one", size(50000, 400000, 2000000)),
+                    ("shared-done", size(50000, 400000, 2000000))):
+        words = {"what": what, "n": n}
+        kernel = [] if what == "shared-done" else [
+            Entry("pipe", "shared_pipe", words | {"on": "pipe"}, (1,)),
+            Entry("unix-socket", "shared_pipe", words | {"on": "socket"}, (1,))]
+        python = [Entry(f"python-{on}", "peers/shared.py", words | {"on": on, "n": few}, (1,))
+                  for on in (("joinable",) if what == "shared-done" else ("queue", "manager"))]
+        found.append(Experiment("shared", n, [Entry(OURS, "il_shared", words, (1,)),
+                                              *kernel, *python]))
 
     for what, n in (("map", size(10**6, 10**7, 10**7)),
                     ("map-uneven", size(20000, 100000, 500000))):

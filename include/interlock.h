@@ -45,6 +45,11 @@
 #include <interlock/table.h>     /* values by key, for many at once */
 #include <interlock/set.h>       /* keys, for many at once */
 
+#include <interlock/arena.h>       /* memory that processes share and allocate from */
+#include <interlock/shared_chan.h> /* a channel between processes */
+#include <interlock/shared_sem.h>  /* so many at a time, of several processes */
+#include <interlock/space.h>       /* values by name, for several processes */
+
 #include <interlock/log.h>    /* lines of several processes in one file, each whole */
 #include <interlock/choose.h> /* measure where a job runs best */
 

@@ -19,6 +19,8 @@
  *   -EMSGSIZE    a message above the limit
  *   -ENOBUFS     the buffer is too small for what came, which stays
  *   -ENOEXEC     a worker process cannot find the function: other program, other library
+ *   -ENOBUFS     more than the buffer holds
+ *   -ENOENT      there is nothing of that name
  *   -ENOMEM      no memory
  *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
  *   -EOWNERDEAD  the process that ran it died
@@ -26,6 +28,7 @@
  *   -EPIPE       those it waits for will not come: dropped promise, broken barrier, closed channel
  *   -EPROTO      a stream that ends within a message, or in which something else is spoken
  *   -ESHUTDOWN   the executor is closed
+ *   -ESTALE      somebody has changed it since it was read
  *   -ETIMEDOUT   the deadline passed
  *
  * A task may return any of these and any other negative number; it comes out where its future,

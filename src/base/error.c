@@ -39,6 +39,7 @@ static const struct {
     { EPIPE, "closed: those it waits for will not come" },
     { EPROTO, "cut short, or not what is spoken here" },
     { ESHUTDOWN, "the executor is closed" },
+    { ESTALE, "changed since it was read" },
     { ETIMEDOUT, "the deadline passed" },
 };
 

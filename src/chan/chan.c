@@ -28,10 +28,12 @@
 #include "base/fatal.h"
 #include "base/memory.h"
 #include "chan/buffer.h"
+#include "chan/elsewhere.h"
 #include "sync/who.h"
 #include "wait/choice.h"
 
 #define CLOSED (UINT64_C(1) << IL__GATE_SHIFT)
+#define ELSEWHERE (UINT64_C(2) << IL__GATE_SHIFT) /* and closed: see elsewhere.h */
 
 enum {
     SENDS = 1, /* waiter.mode: what it waits for... */
@@ -52,12 +54,53 @@ struct il_chan {
 
     /* Set at init; and so, in another cache line: */
     size_t capacity;
-    il__compare *compare;
+    union {
+        il__compare *compare;
+        const il__chan_ops *ops; /* of one that is elsewhere; buffer.bytes is where */
+    };
     const char *name;
 };
 
 _Static_assert(sizeof(void *) != 8 || offsetof(il_chan, capacity) == LINE, "what is written");
 _Static_assert(sizeof(void *) != 8 || sizeof(il_chan) == 88, "chan.h says how large it is");
+
+/* --- Elsewhere ----------------------------------------------------------------------------- */
+
+int il__chan_elsewhere_new(const il__chan_ops *ops, void *there, size_t item_size, size_t capacity,
+                           const char *name, il_chan **out_chan)
+{
+    il_chan *chan = il__alloc(sizeof *chan);
+    if (!chan) return -ENOMEM;
+    *chan = (il_chan){
+        .gate = { .word = CLOSED | ELSEWHERE },
+        .buffer = { .bytes = there, .item_size = (uint32_t)item_size },
+        .capacity = capacity,
+        .ops = ops,
+        .name = name,
+    };
+    *out_chan = chan;
+    return 0;
+}
+
+void il__chan_elsewhere_free(il_chan *chan)
+{
+    il__free(chan);
+}
+
+static bool is_elsewhere(const il_chan *chan)
+{
+    return il__load(&chan->gate.word) & ELSEWHERE; /* set at init */
+}
+
+static void *there(const il_chan *chan)
+{
+    return chan->buffer.bytes;
+}
+
+void *il__chan_there(const il_chan *chan, const il__chan_ops *ops)
+{
+    return is_elsewhere(chan) && chan->ops == ops ? there(chan) : NULL;
+}
 
 /* --- Life ---------------------------------------------------------------------------------- */
 
@@ -108,6 +151,10 @@ static _Noreturn void freed_too_early(il_chan *chan, const void *place)
 void il_chan_free(il_chan *chan)
 {
     if (!chan) return;
+    if (is_elsewhere(chan)) {
+        chan->ops->free(there(chan));
+        return;
+    }
     uint64_t word = il__gate_lock(&chan->gate); /* the last sender has let go of it */
     if (chan->gate.waiters) {
         il__gate_unlock(&chan->gate, word);
@@ -256,6 +303,8 @@ int il_chan_send(il_chan *chan, const void *item, il_time until)
         size_t room = chan->buffer.room;
         il__gate_unlock(&chan->gate, word);
         if (woken) il__deliver(woken->agent);
+        if (il__unlikely(status == -EPIPE) && is_elsewhere(chan))
+            return chan->ops->send(there(chan), item, until);
         if (status != -ENOMEM) return status;
         status = grow(chan, room);
         if (status) return status;
@@ -273,6 +322,8 @@ int il_chan_recv(il_chan *chan, void *out_item, il_time until)
     il__gate_unlock(&chan->gate, word);
     if (woken) il__deliver(woken->agent);
     if (il__unlikely(roomy)) resize(chan, room, room / 2);
+    if (il__unlikely(status == -EPIPE) && is_elsewhere(chan))
+        return chan->ops->receive(there(chan), out_item, until);
     return status;
 }
 
@@ -297,6 +348,19 @@ static int send_some(il_chan *chan, uint64_t word, const void *items, size_t cou
     return status == -EAGAIN ? 0 : status;
 }
 
+/* One by one: whoever waits there is woken at the first. */
+static int send_elsewhere(il_chan *chan, const void *items, size_t count, il_time until,
+                          size_t *sent)
+{
+    int status = 0;
+    while (*sent < count) {
+        status = chan->ops->send(there(chan), item_at(chan, items, *sent), until);
+        if (status) break;
+        ++*sent;
+    }
+    return status;
+}
+
 int il_chan_send_many(il_chan *chan, const void *items, size_t count, il_time until,
                       size_t *out_sent)
 {
@@ -305,6 +369,10 @@ int il_chan_send_many(il_chan *chan, const void *items, size_t count, il_time un
     while (!status && sent < count) {
         uint64_t word = il__gate_lock(&chan->gate);
         status = send_some(chan, word, items, count, &sent);
+        if (status == -EPIPE && is_elsewhere(chan)) {
+            status = send_elsewhere(chan, items, count, until, &sent);
+            break;
+        }
         if (status != -EAGAIN) continue;
         status = wait(chan, word, SENDS, item_at(chan, items, sent), until);
         if (!status) sent++;
@@ -335,6 +403,18 @@ static int receive_some(il_chan *chan, uint64_t word, void *out_items, size_t ma
     return status;
 }
 
+static int receive_elsewhere(il_chan *chan, void *out_items, size_t max, il_time until, size_t *got)
+{
+    int status = 0;
+    while (*got < max) {
+        status =
+            chan->ops->receive(there(chan), place_of(chan, out_items, *got), *got ? IL_NOW : until);
+        if (status) break;
+        ++*got;
+    }
+    return status;
+}
+
 int il_chan_recv_many(il_chan *chan, void *out_items, size_t max, il_time until, size_t *out_got)
 {
     size_t got = 0;
@@ -342,6 +422,10 @@ int il_chan_recv_many(il_chan *chan, void *out_items, size_t max, il_time until,
     while (!status && got < max) {
         uint64_t word = il__gate_lock(&chan->gate);
         status = receive_some(chan, word, out_items, max, &got);
+        if (status == -EPIPE && is_elsewhere(chan)) {
+            status = receive_elsewhere(chan, out_items, max, until, &got);
+            break;
+        }
         if (status != -EAGAIN || got) continue;
         status = wait(chan, word, RECEIVES, out_items, until);
         if (!status) got = 1;
@@ -356,6 +440,10 @@ int il_chan_recv_many(il_chan *chan, void *out_items, size_t max, il_time until,
 void il_chan_close(il_chan *chan)
 {
     il__waiter *woken = NULL, **chain = &woken, *waiter;
+    if (is_elsewhere(chan)) {
+        chan->ops->close(there(chan));
+        return;
+    }
     uint64_t word = il__gate_lock(&chan->gate);
     while ((waiter = claim(chan, SENDS | RECEIVES))) chain = tell(chain, waiter, REFUSED);
     il__gate_unlock(&chan->gate, word | CLOSED);
@@ -364,12 +452,13 @@ void il_chan_close(il_chan *chan)
 
 bool il_chan_closed(const il_chan *chan)
 {
+    if (is_elsewhere(chan)) return chan->ops->closed(there(chan));
     return il__load_acquire(&chan->gate.word) & CLOSED; /* pairs with the release in close */
 }
 
 size_t il_chan_length(const il_chan *chan)
 {
-    return il__load(&chan->buffer.count);
+    return is_elsewhere(chan) ? chan->ops->length(there(chan)) : il__load(&chan->buffer.count);
 }
 
 size_t il_chan_capacity(const il_chan *chan)
@@ -391,7 +480,9 @@ void il_chan_done(il_chan *chan)
     uint64_t word = il__gate_lock(&chan->gate);
     if (il__unlikely(!chan->unfinished)) {
         il__gate_unlock(&chan->gate, word);
-        done_too_often(chan, __builtin_return_address(0));
+        if (!is_elsewhere(chan)) done_too_often(chan, __builtin_return_address(0));
+        chan->ops->done(there(chan), __builtin_return_address(0));
+        return;
     }
     if (!--chan->unfinished)
         while ((waiter = claim(chan, JOINS))) chain = tell(chain, waiter, PASSED);
@@ -404,7 +495,7 @@ int il_chan_join(il_chan *chan, il_time until)
     uint64_t word = il__gate_lock(&chan->gate);
     if (chan->unfinished) return wait(chan, word, JOINS, NULL, until);
     il__gate_unlock(&chan->gate, word);
-    return 0;
+    return is_elsewhere(chan) ? chan->ops->join(there(chan), until) : 0;
 }
 
 /* --- Select ------------------------------------------------------------------------------------ */
@@ -432,6 +523,7 @@ static bool may_receive(const il_case *what)
 
 static int take_case(il_case *what, il__waiter **woken)
 {
+    if (is_elsewhere(what->il__on)) return -EINVAL; /* it has no gate here to wait at */
     return take(what->il__on, il__gate_state(gate_of(what)), what->il__item, &woken);
 }
 
@@ -451,6 +543,7 @@ static bool may_send(const il_case *what)
 
 static int give_case(il_case *what, il__waiter **woken)
 {
+    if (is_elsewhere(what->il__on)) return -EINVAL;
     return give(what->il__on, il__gate_state(gate_of(what)), what->il__item, &woken);
 }
 

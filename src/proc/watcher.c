@@ -254,12 +254,26 @@ int il__watch_arm(il__watch *watch)
     return status;
 }
 
+/* Lock its gate, armed or READY. Of several who wait, one may arm it, another be told and go, and a
+ * third come in between: so what was armed before the lock is looked at once more. */
+static int lock_armed(il__watch *watch, uint64_t *out_word)
+{
+    for (;;) {
+        int status = il__watch_arm(watch);
+        if (status) return status;
+        *out_word = il__gate_lock(&watch->gate);
+        /* Whoever opens the gate disarms first: seen armed here, the gate will be opened after this. */
+        if (*out_word & READY || il__load(&watch->armed)) return 0;
+        il__gate_unlock(&watch->gate, *out_word);
+    }
+}
+
 int il__watch_wait(il__watch *watch, const char *what, const void *on, il__cancels cancels,
                    il_time until)
 {
-    int status = il__watch_arm(watch);
+    uint64_t word;
+    int status = lock_armed(watch, &word);
     if (status) return status;
-    uint64_t word = il__gate_lock(&watch->gate);
     if (!(word & READY)) return il__gate_wait(&watch->gate, word, what, on, 0, cancels, until);
     il__gate_unlock(&watch->gate, watch->lasting ? word : word & ~READY);
     return 0;
@@ -273,6 +287,17 @@ bool il__watch_is_armed(const il__watch *watch)
 bool il__watch_is_ready(const il__watch *watch)
 {
     return il__load(&watch->gate.word) & READY;
+}
+
+int il__watch_tell(il__watch *watch, il__waiter *waiter)
+{
+    uint64_t word;
+    int status = lock_armed(watch, &word);
+    if (status) return status;
+    if (word & READY) status = -EALREADY;
+    else il__gate_add(&watch->gate, waiter);
+    il__gate_unlock(&watch->gate, watch->lasting ? word : word & ~READY);
+    return status;
 }
 
 void il__watch_close(il__watch *watch)

@@ -30,6 +30,10 @@ bool il__watch_is_armed(const il__watch *watch);
 /* The gate is open. Locked or not. */
 bool il__watch_is_ready(const il__watch *watch);
 
+/* Have a waiter, whose wait has begun, told when the descriptor may be ready; it waits in the gate of
+ * the watch. 0; -EALREADY: it is, the waiter was not put in; or as above. */
+int il__watch_tell(il__watch *watch, il__waiter *waiter);
+
 /* Forget it; before the descriptor is closed. Again, or never watched, is nothing. */
 void il__watch_close(il__watch *watch);
 

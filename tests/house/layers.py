@@ -25,7 +25,7 @@ FLOORS = {
     "task": ["sync"],
     "chan": ["task"],
     "sched": ["task"],
-    "proc": ["task", "sched"],
+    "proc": ["chan", "sched"],
     "choose": ["task"],
     "diag": ["chan", "sched", "proc"],
 }

@@ -41,6 +41,14 @@ static const char *socket_path(void)
     return path;
 }
 
+/* In no file system; of this process alone, too. */
+static const char *abstract_name(void)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "unix:@il_connection_%d", (int)getpid());
+    return name;
+}
+
 static int count_descriptors(void)
 {
     int count = 0;
@@ -121,7 +129,7 @@ static size_t read_to_end(int fd, unsigned char *room, size_t size)
 
 static void two_meet_at_each_kind_of_address(void **state)
 {
-    const char *addresses[] = { "127.0.0.1:0", "localhost:0", "unix:@il_connection", socket_path(),
+    const char *addresses[] = { "127.0.0.1:0", "localhost:0", abstract_name(), socket_path(),
                                 "[::1]:0" };
     for (int i = 0; i < 5; i++) {
         il_listener *listener = NULL;
@@ -384,12 +392,12 @@ static void an_answer_sent_back_opens_nothing(void **state)
     il_connection *host = NULL;
     il_connection_opts opts = with_key();
     struct mirror mirror = { .fd = socket(AF_UNIX, SOCK_STREAM, 0) };
-    assert_int_equal(il__address_parse("unix:@il_mirror", &address), 0);
+    assert_int_equal(il__address_parse(abstract_name(), &address), 0);
     assert_int_equal(bind(mirror.fd, &address.any, address.size), 0);
     assert_int_equal(listen(mirror.fd, 1), 0);
     crew_open(&crew, NULL);
     crew_add(&crew, reflect, &mirror);
-    int status = il_connect("unix:@il_mirror", &opts, LATE, &host);
+    int status = il_connect(abstract_name(), &opts, LATE, &host);
     il_connection_free(host);
     crew_join(&crew);
     close(mirror.fd);
@@ -534,13 +542,13 @@ static void one_who_speaks_otherwise_is_eproto(void **state)
     il__address address;
     il_connection *host = NULL;
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(il__address_parse("unix:@il_other", &address), 0);
+    assert_int_equal(il__address_parse(abstract_name(), &address), 0);
     assert_int_equal(bind(fd, &address.any, address.size), 0);
     assert_int_equal(listen(fd, 1), 0);
     crew_open(&crew, NULL);
     crew_add(&crew, say_something_else, &fd);
     il_connection_opts opts = with_key();
-    int status = il_connect("unix:@il_other", &opts, LATE, &host);
+    int status = il_connect(abstract_name(), &opts, LATE, &host);
     assert_int_equal(crew_join(&crew), 0);
     close(fd);
     assert_int_equal(status, -EPROTO);
