@@ -37,6 +37,7 @@ static int close_orphan(il_executor *executor, il_time until)
 static void free_orphan(il_executor *executor)
 {
     il__pool *pool = (il__pool *)executor;
+    if (pool->idler) pool->idler->end(pool, true);
     for (unsigned i = 0; i < executor->workers; i++) il__deque_destroy(&pool->workers[i].deque);
     il__stacks_destroy(&pool->stacks);
     il__free(pool->workers);
@@ -45,7 +46,9 @@ static void free_orphan(il_executor *executor)
 
 static void describe(il_executor *executor, il_executor_info *out_info)
 {
-    out_info->name = ((il__pool *)executor)->name;
+    il__pool *pool = (il__pool *)executor;
+    if (pool->idler) out_info->kind = pool->idler->kind;
+    out_info->name = pool->name;
     out_info->workers = executor->workers;
 }
 
