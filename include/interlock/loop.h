@@ -27,7 +27,7 @@
  * do all that does not wait: start tasks, set events, send and receive with IL_NOW, complete promises. A
  * plain lock that another thread holds keeps it waiting as it would keep any thread, so a lock that
  * tasks of the same loop hold while they wait must not be taken there. Any other wait is a bug, and
- * told as one (il_fatal_handler_set): start a task, which may wait.
+ * told as one (il_on_fatal): start a task, which may wait.
  *
  * In the child of a fork() a loop is like any executor (executor.h): freed, and nothing else.
  */

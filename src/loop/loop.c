@@ -70,12 +70,12 @@ static void run_uv(il__loop *loop, uv_run_mode mode)
     const il__agent_ops *ops = self->ops;
     self->ops = &callback_ops;
     self->executor = &loop->pool.executor;
-    il__store(&self->cancel,
-              &loop->pool.executor.cancel); /* waits show that they could be broken off */
+    il__store(&self->cancel, &loop->callbacks);
     il__store(&self->name, "callback");
     /* One thread: what its fibers did is seen by callbacks, and the other way round. */
     il__tsan_receive(&loop->pool.workers->native);
     uv_run(&loop->uv, mode);
+    il__timers_fire(loop);
     il__tsan_hand_over(loop->pool.workers);
     il__store(&self->cancel, NULL);
     self->executor = NULL;
@@ -129,6 +129,8 @@ static bool sleep_in_uv(il__pool *pool, il_time until)
     il__loop *loop = of(pool);
     if (loop->manual && (il__load(&loop->stop) || is_closed(loop))) return false;
     if (loop->until < until) until = loop->until;
+    il_time timer = il__load_seq(&loop->next_timer); /* see timer.c */
+    if (timer < until) until = timer;
     bool waits = !has_passed(until);
     if (waits) set_alarm(loop, until);
     run_uv(loop, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
@@ -141,11 +143,15 @@ static bool poll_uv(il__pool *pool)
     return !is_called_back(of(pool));
 }
 
+void il__loop_wake(il__loop *loop)
+{
+    if (il__worker_here() == loop->pool.workers) uv_stop(&loop->uv);
+    else uv_async_send(&loop->nudge);
+}
+
 static void wake(il__pool *pool)
 {
-    il__loop *loop = of(pool);
-    if (il__worker_here() == pool->workers) uv_stop(&loop->uv);
-    else uv_async_send(&loop->nudge);
+    il__loop_wake(of(pool));
 }
 
 /* --- What is libuv's, opened and closed ------------------------------------------------------ */
@@ -180,7 +186,8 @@ static int open_uv(il__loop *loop)
 {
     loop->alarm_fd = -1;
     loop->alarm_at = IL_FOREVER;
-    loop->until = IL_FOREVER;
+    loop->until = loop->next_timer = IL_FOREVER;
+    il__cancel_init(&loop->callbacks, NULL, 0);
     int status = il__refused() ? -ENOMEM : uv_loop_init(&loop->uv);
     if (status) return status;
     status = open_handles(loop);
@@ -188,17 +195,30 @@ static int open_uv(il__loop *loop)
     return status;
 }
 
-/* In the child of a fork its memory may be in the midst of a change, and the kernel's list of
- * descriptors is the parent's as well: only let go of the descriptors. */
-static void end(il__pool *pool, bool orphan)
+static void end(il__pool *pool)
+{
+    il__timers_drop(of(pool));
+    close_uv(of(pool));
+}
+
+/* libuv's memory may be in the midst of a change, and to close its handles would take them off the
+ * list of descriptors in the kernel, which is the parent's as well. So close no more than that. */
+static void orphan(il__pool *pool)
 {
     il__loop *loop = of(pool);
-    if (!orphan) {
-        close_uv(loop);
-        return;
-    }
     close(uv_backend_fd(&loop->uv));
     close(loop->alarm_fd);
+    loop->turn = (il__gate){ 0 };
+    loop->fires = NULL;
+}
+
+/* What libuv has allocated stays, in sight of those who search for leaks. */
+static void free_orphan(il__pool *pool)
+{
+    static il__loop *left;
+    il__timers_drop(of(pool));
+    of(pool)->next_left = left;
+    left = of(pool);
 }
 
 static const il__idler idler = {
@@ -207,6 +227,8 @@ static const il__idler idler = {
     .poll = poll_uv,
     .wake = wake,
     .end = end,
+    .orphan = orphan,
+    .free_orphan = free_orphan,
 };
 
 /* --- Driving by hand ------------------------------------------------------------------------- */
@@ -303,7 +325,7 @@ int il_loop_stop(il_executor *executor)
     il__loop *loop = il__loop_of(executor);
     if (!loop || !loop->manual) return -EINVAL;
     il__store_seq(&loop->stop, 1);
-    wake(&loop->pool);
+    il__loop_wake(loop);
     return 0;
 }
 

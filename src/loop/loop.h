@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include <interlock/loop.h>
+#include <interlock/timer.h>
 
 #include "sched/pool.h"
 
@@ -28,10 +29,20 @@ typedef struct il__loop {
     il_time alarm_at; /* it is set to; IL_FOREVER: to nothing */
     bool alarm_rang;  /* and is to be set again, or it goes on ringing */
 
+    il__cancel callbacks; /* of nobody's: their waits show that they could be broken off */
+
+    /* Timers, in timer.c: */
+    il__gate turn; /* guards the next two */
+    il__heap timers;
+    il_timer *fires;    /* its callback runs; NULL: none does */
+    il_time next_timer; /* atomic: key of the top, or IL_FOREVER */
+
     /* When driven by hand: */
     uint32_t driven; /* atomic, futex: 1 while a thread does */
     uint32_t stop;   /* atomic */
     il_time until;   /* the driver's */
+
+    struct il__loop *next_left; /* in the child of a fork, freed */
 } il__loop;
 
 /* The loop that an executor is; NULL: it is none, or one of the process that forked this one. */
@@ -39,6 +50,13 @@ il__loop *il__loop_of(il_executor *executor);
 
 /* The loop that runs here; NULL: none. */
 il__loop *il__loop_here(void);
+
+/* Any thread: end its sleep, or the next one. */
+void il__loop_wake(il__loop *loop);
+
+/* Call those whose time has come; let go of all. Both as callbacks are called. */
+void il__timers_fire(il__loop *loop);
+void il__timers_drop(il__loop *loop);
 
 /* Call fn(arg) on the loop's thread, where libuv may be used, and wait for it. Not broken off by a
  * cancellation. fn may wait. Returns what it returned, or -ENOMEM, -ESHUTDOWN. */

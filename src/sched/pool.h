@@ -81,8 +81,12 @@ typedef struct il__idler {
     bool (*poll)(il__pool *pool);
     /* Any thread: end that sleep, or the next one. */
     void (*wake)(il__pool *pool);
-    /* The pool goes, and its worker has ended. Orphan: in the child of a fork. */
-    void (*end)(il__pool *pool, bool orphan);
+    /* The pool goes, and its worker has ended: let go of all but its memory. */
+    void (*end)(il__pool *pool);
+    /* In the child of a fork: right then (no lock is to be taken); and when it is freed there, with its
+     * memory. */
+    void (*orphan)(il__pool *pool);
+    void (*free_orphan)(il__pool *pool);
 } il__idler;
 
 struct il__pool {

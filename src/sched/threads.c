@@ -207,7 +207,7 @@ void il__pool_destroy(il__pool *pool)
         if (pool->workers[i].joinable) pthread_join(pool->workers[i].thread, NULL);
     il__tsan_receive(pool);
     il__pools_remove(pool);
-    if (pool->idler) pool->idler->end(pool, false);
+    if (pool->idler) pool->idler->end(pool);
     for (unsigned i = 0; i < pool->executor.workers; i++)
         il__deque_destroy(&pool->workers[i].deque);
     il__stacks_destroy(&pool->stacks);
