@@ -77,8 +77,10 @@ IL_API struct uv_loop_s *il_loop_uv(il_executor *loop);
 
 /* Run fn(in, out) as a task of the loop and wait for it: from a pool that needs I/O done, from any
  * thread; on the loop itself it is a plain call. Borrows both. At `until`, or when the caller is
- * cancelled, the task is cancelled, and its end waited for. Returns its status, or -ETIMEDOUT,
- * -EAGAIN (IL_NOW, and not called on the loop), -ECANCELED, -ENOMEM, -ESHUTDOWN. */
+ * cancelled, the task is cancelled, and its end waited for. A thread that calls a manual loop that
+ * nobody runs does so meanwhile. Returns the status of fn, or -ETIMEDOUT, -EAGAIN (IL_NOW, and not called
+ * on the loop), -ECANCELED, -ENOMEM, -ESHUTDOWN, -EINVAL (not a loop, or one that stayed in the process
+ * that forked this one). */
 IL_API int il_loop_call(il_executor *loop, il_fn *fn, void *in, void *out, il_time until);
 
 IL__END

@@ -20,6 +20,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <interlock/latch.h>
+
 #include "base/fatal.h"
 #include "base/memory.h"
 #include "base/sanitize.h"
@@ -85,9 +87,23 @@ static void run_uv(il__loop *loop, uv_run_mode mode)
 
 /* --- Sleeping -------------------------------------------------------------------------------- */
 
+static il__post *take_post(il__loop *loop)
+{
+    il__spin_lock(&loop->posts_lock);
+    il__post *post = loop->first_post;
+    if (post && !(loop->first_post = post->next)) loop->last_post = NULL;
+    il__spin_unlock(&loop->posts_lock);
+    return post;
+}
+
+static void run_posts(il__loop *loop)
+{
+    for (il__post *post; (post = take_post(loop));) post->fn(post);
+}
+
 static void on_nudge(uv_async_t *nudge)
 {
-    (void)nudge;
+    run_posts(il__of((void *)nudge, il__loop, nudge));
 }
 
 static void on_alarm(uv_poll_t *alarm, int status, int events)
@@ -208,6 +224,7 @@ static void orphan(il__pool *pool)
     il__loop *loop = of(pool);
     close(uv_backend_fd(&loop->uv));
     close(loop->alarm_fd);
+    loop->posts_lock = (il__spin){ 0 };
     loop->turn = (il__gate){ 0 };
     loop->fires = NULL;
 }
@@ -239,10 +256,23 @@ static bool take_over(il__loop *loop)
     return loop->manual && il__cas(&loop->driven, &nobody, 1);
 }
 
+static bool has_posts(il__loop *loop)
+{
+    il__spin_lock(&loop->posts_lock);
+    bool some = loop->first_post;
+    il__spin_unlock(&loop->posts_lock);
+    return some;
+}
+
+/* Whoever posted before the store found it driven, and left the post to us. */
 static void hand_back(il__loop *loop)
 {
-    il__store_seq(&loop->driven, 0);
-    il__futex_wake(&loop->driven, INT32_MAX);
+    for (;;) {
+        il__store_seq(&loop->driven, 0);
+        il__futex_wake(&loop->driven, INT32_MAX);
+        if (!has_posts(loop) || !take_over(loop)) return;
+        run_posts(loop);
+    }
 }
 
 /* Taken over: run until something calls back. True: it was il_loop_stop. */
@@ -436,38 +466,100 @@ int il_loop_new(const il_loop_opts *opts, il_executor **out_executor)
 
 /* --- Getting there --------------------------------------------------------------------------- */
 
-int il_loop_call(il_executor *executor, il_fn *fn, void *in, void *out, il_time until)
-{
-    if (il_loop_here() == executor) return fn(in, out);
-    if (until == IL_NOW) return -EAGAIN;
-    il_scope *scope = NULL;
-    int status = il_scope_open(&(il_scope_opts){ .executor = executor, .deadline = until }, &scope);
-    if (status) return status;
-    status = il_go(scope, fn, in, out);
-    int ended = il_scope_close(scope);
-    return status ? status : ended;
-}
-
 struct call {
-    int (*fn)(void *arg);
-    void *arg;
+    il_fn *fn;
+    void *in, *out;
 };
 
 static int call(void *in, void *out)
 {
     struct call *one = in;
     (void)out;
-    return one->fn(one->arg);
+    return one->fn(one->in, one->out);
 }
 
-int il__loop_run_here(il_executor *executor, int (*fn)(void *arg), void *arg)
+/* Driving the loop, if nobody else does. */
+static int wait_driving(il_executor *executor, il_future *future, il_time until)
 {
-    if (il_loop_here() == executor) return fn(arg);
-    struct call one = { fn, arg };
-    il__agent *self = il__self();
-    il__cancel *cancel = self->cancel;
-    il__store(&self->cancel, NULL);
-    int status = il_loop_call(executor, call, &one, NULL, IL_FOREVER);
-    il__store(&self->cancel, cancel);
-    return status;
+    int status = il_loop_run_until(executor, future, until);
+    if (status != -EBUSY && status != -EINVAL) return status;
+    return il_futures_wait(&future, 1, IL_ALL, until);
+}
+
+static int call_driving(il_executor *executor, struct call *one, il_time until)
+{
+    il_future *future = NULL;
+    int status = il_submit(executor, call, one, sizeof *one, 0, NULL, &future);
+    if (status) return status;
+    int late = wait_driving(executor, future, until);
+    if (late) il_future_cancel(future);
+    while (!il_future_done(future)) wait_driving(executor, future, IL_FOREVER);
+    status = il_future_get(future, IL_NOW, NULL);
+    il_future_free(future);
+    return late && status == -ECANCELED ? late : status;
+}
+
+static int call_in_scope(il_executor *executor, const struct call *one, il_time until)
+{
+    il_scope *scope = NULL;
+    int status = il_scope_open(&(il_scope_opts){ .executor = executor, .deadline = until }, &scope);
+    if (status) return status;
+    status = il_go(scope, one->fn, one->in, one->out);
+    int ended = il_scope_close(scope);
+    return status ? status : ended;
+}
+
+int il_loop_call(il_executor *executor, il_fn *fn, void *in, void *out, il_time until)
+{
+    il__loop *loop = il__loop_of(executor);
+    struct call one = { fn, in, out };
+    if (!loop) return -EINVAL;
+    if (il__loop_here() == loop) return fn(in, out);
+    if (until == IL_NOW) return -EAGAIN;
+    bool driving = loop->manual && !il__load(&loop->driven) && !is_task();
+    return driving ? call_driving(executor, &one, until) : call_in_scope(executor, &one, until);
+}
+
+static bool is_orphan(const il__loop *loop)
+{
+    return loop->pool.executor.ops != &ops;
+}
+
+void il__loop_post(il__loop *loop, il__post *post)
+{
+    if (is_orphan(loop)) return;
+    post->next = NULL;
+    il__spin_lock(&loop->posts_lock);
+    if (loop->last_post) loop->last_post->next = post;
+    else loop->first_post = post;
+    loop->last_post = post;
+    il__spin_unlock(&loop->posts_lock);
+    if (take_over(loop)) hand_back(loop);
+    else uv_async_send(&loop->nudge);
+}
+
+struct visit {
+    il__post post;
+    void (*fn)(void *arg);
+    void *arg;
+    il_latch done;
+};
+
+static void be_visited(il__post *post)
+{
+    struct visit *visit = il__of((void *)post, struct visit, post);
+    visit->fn(visit->arg);
+    il_latch_count_down(&visit->done, 1);
+}
+
+void il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct visit visit = { { .fn = be_visited }, fn, arg, { .count = 1 } };
+    if (il__loop_here() == loop) {
+        fn(arg);
+        return;
+    }
+    if (is_orphan(loop)) return;
+    il__loop_post(loop, &visit.post);
+    il_latch_wait(&visit.done);
 }

@@ -16,6 +16,12 @@
 
 #include "sched/pool.h"
 
+/* A call to be made on a loop's thread, as a callback. */
+typedef struct il__post {
+    void (*fn)(struct il__post *post);
+    struct il__post *next;
+} il__post;
+
 typedef struct il__loop {
     il__pool pool; /* first */
     bool manual;   /* set at init */
@@ -28,6 +34,9 @@ typedef struct il__loop {
     uv_poll_t alarm;
     il_time alarm_at; /* it is set to; IL_FOREVER: to nothing */
     bool alarm_rang;  /* and is to be set again, or it goes on ringing */
+
+    il__spin posts_lock; /* guards the two that follow, as is said at il__loop_post */
+    il__post *first_post, *last_post;
 
     il__cancel callbacks; /* of nobody's: their waits show that they could be broken off */
 
@@ -58,8 +67,13 @@ void il__loop_wake(il__loop *loop);
 void il__timers_fire(il__loop *loop);
 void il__timers_drop(il__loop *loop);
 
-/* Call fn(arg) on the loop's thread, where libuv may be used, and wait for it. Not broken off by a
- * cancellation. fn may wait. Returns what it returned, or -ENOMEM, -ESHUTDOWN. */
-int il__loop_run_here(il_executor *loop, int (*fn)(void *arg), void *arg);
+/* Have post->fn(post) called on the loop's thread, where libuv may be used; it must not wait. Any
+ * thread; neither waits nor fails. In order. The post is the loop's until it is called. For a manual
+ * loop that nobody drives it is called here and now. */
+void il__loop_post(il__loop *loop, il__post *post);
+
+/* Call fn(arg) in that way, and wait for it, plainly. On the loop itself it is a plain call. Works until
+ * the loop is freed, closed or not. (In the child of a fork neither does anything.) */
+void il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg);
 
 #endif
