@@ -39,13 +39,39 @@ IL__BEGIN
 
 struct uv_loop_s;
 
+/* A task or a callback that holds its loop: told once, while it does. Borrowed for the call. */
+typedef struct il_hold {
+    const char *loop; /* its name */
+    const char *task; /* the name of the task, "" if it has none; "callback" */
+    il_fn *fn;        /* what the task runs; NULL: a callback, or it could not be found out */
+    il_time since;    /* it has held the loop at least since then */
+    size_t depth;     /* how many places there are; 0: the thread did not answer */
+    const char *const *places; /* where it is, called from where, ...: "function+0x1a (program)" */
+} il_hold;
+
+enum { IL_LAGS = 24 };
+
 /* All zero is each default; NULL means all defaults. */
 typedef struct il_loop_opts {
     const char *name;     /* copied; its thread is called so; NULL: "loop" */
     size_t stack_size;    /* bytes a fiber, in whole pages, used only when touched; 0: 256 KiB */
     unsigned queue_limit; /* as in il_threads_opts */
     bool manual;          /* no thread of its own: il_loop_run */
+    int64_t
+        hold_limit; /* nanoseconds; what holds the loop longer is told while it does; 0: is not */
+    void (*on_hold)(const il_hold *hold, void *arg); /* by a thread of its own; may be NULL */
+    void *arg; /* of on_hold; borrowed as long as the loop lives */
 } il_loop_opts;
+
+/* What a loop has done. All but rounds only if it has a .hold_limit. */
+typedef struct il_loop_info {
+    uint64_t rounds; /* times it looked at its descriptors */
+    uint64_t holds;  /* longer than .hold_limit */
+    int64_t longest; /* nanoseconds between two looks, not counting sleep, at most */
+    uint64_t
+        lag[IL_LAGS]; /* how often that was less than 1, 2, 4... microseconds, and not of the class
+                              before; the last: more */
+} il_loop_info;
 
 /* Gives a loop. Copies the options. 0, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads). */
 IL_API int il_loop_new(const il_loop_opts *opts, il_executor **out_executor);
@@ -66,6 +92,9 @@ IL_API int il_loop_stop(il_executor *loop);
 
 /* Was it closed, and is nothing left to run? */
 IL_API bool il_loop_closed(il_executor *loop);
+
+/* A snapshot. 0, or -EINVAL: not a loop. */
+IL_API int il_loop_describe(il_executor *loop, il_loop_info *out_info);
 
 /* The loop that the caller runs on, as a task or a callback; NULL: none. */
 IL_API il_executor *il_loop_here(void);

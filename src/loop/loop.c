@@ -76,8 +76,11 @@ static void run_uv(il__loop *loop, uv_run_mode mode)
     il__store(&self->name, "callback");
     /* One thread: what its fibers did is seen by callbacks, and the other way round. */
     il__tsan_receive(&loop->pool.workers->native);
+    il__bump(&loop->rounds);
+    if (il__unlikely(loop->watch != NULL)) il__hold_look(loop);
     uv_run(&loop->uv, mode);
     il__timers_fire(loop);
+    if (il__unlikely(loop->watch != NULL)) il__hold_looked(loop);
     il__tsan_hand_over(loop->pool.workers);
     il__store(&self->cancel, NULL);
     self->executor = NULL;
@@ -213,6 +216,7 @@ static int open_uv(il__loop *loop)
 
 static void end(il__pool *pool)
 {
+    il__hold_unwatch(of(pool));
     il__timers_drop(of(pool));
     close_uv(of(pool));
 }
@@ -227,6 +231,7 @@ static void orphan(il__pool *pool)
     loop->posts_lock = (il__spin){ 0 };
     loop->turn = (il__gate){ 0 };
     loop->fires = NULL;
+    il__hold_orphan(loop);
 }
 
 /* What libuv has allocated stays, in sight of those who search for leaks. */
@@ -429,6 +434,15 @@ il_executor *il_loop_here(void)
     return loop ? &loop->pool.executor : NULL;
 }
 
+int il_loop_describe(il_executor *executor, il_loop_info *out_info)
+{
+    il__loop *loop = il__loop_of(executor);
+    if (!loop) return -EINVAL;
+    *out_info = (il_loop_info){ .rounds = il__load(&loop->rounds) };
+    if (loop->watch) il__hold_describe(loop, out_info);
+    return 0;
+}
+
 struct uv_loop_s *il_loop_uv(il_executor *executor)
 {
     il__loop *loop = il__loop_of(executor);
@@ -455,6 +469,7 @@ int il_loop_new(const il_loop_opts *opts, il_executor **out_executor)
                                .queue_limit = opts->queue_limit,
                            },
                            1);
+    if (!status) status = il__hold_watch(loop, opts);
     if (!status && !loop->manual) status = il__pool_start(&loop->pool);
     if (status) {
         il__pool_destroy(&loop->pool);

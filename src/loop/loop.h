@@ -40,6 +40,9 @@ typedef struct il__loop {
 
     il__cancel callbacks; /* of nobody's: their waits show that they could be broken off */
 
+    uint64_t rounds;              /* written by its thread, read by anyone */
+    struct il__watch_over *watch; /* hold.c; NULL: there is no limit. Set at init */
+
     /* Timers, in timer.c: */
     il__gate turn; /* guards the next two */
     il__heap timers;
@@ -62,6 +65,15 @@ il__loop *il__loop_here(void);
 
 /* Any thread: end its sleep, or the next one. */
 void il__loop_wake(il__loop *loop);
+
+/* hold.c. Watch over a loop that is made, whose worker does not run yet; cease to, before it ends. */
+int il__hold_watch(il__loop *loop, const il_loop_opts *opts);
+void il__hold_unwatch(il__loop *loop);
+void il__hold_orphan(il__loop *loop);
+/* It looks at its descriptors, and has. */
+void il__hold_look(il__loop *loop);
+void il__hold_looked(il__loop *loop);
+void il__hold_describe(il__loop *loop, il_loop_info *out_info);
 
 /* Call those whose time has come; let go of all. Both as callbacks are called. */
 void il__timers_fire(il__loop *loop);

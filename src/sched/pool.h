@@ -36,8 +36,8 @@ struct il__worker {
     il__fiber *previous; /* ran before, and what it wants */
     il__after after;
     il__job *handoff; /* for the loop that is switched to */
-    unsigned tick;
-    int *errno_at; /* the thread's errno: a fiber takes its value along */
+    unsigned tick;    /* others may look: it changes as long as the worker gets on */
+    int *errno_at;    /* the thread's errno: a fiber takes its value along */
     uint64_t random;
     il__fiber *stacks; /* free, linked by job.next */
     unsigned stack_count;

@@ -159,7 +159,7 @@ struct watched {
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct watched *watched = poll->data;
-    watched->here = il_loop_here();
+    il__store_release(&watched->here, il_loop_here());
     uv_poll_stop(poll);
     if (watched->mutex) {
         il_mutex_lock(watched->mutex);
@@ -514,6 +514,126 @@ static void a_task_cannot_close_its_loop(void **state)
     assert_int_equal(status_of(submit_pointer(*state, close_own, *state)), -EDEADLK);
 }
 
+/* --- What holds it --------------------------------------------------------------------------- */
+
+/* What on_hold noted; the holder goes on when it is told of. */
+struct held {
+    char loop[32], task[32], place[200];
+    il_fn *fn;
+    il_time since;
+    size_t depth;
+    bool told;
+    uv_timer_t timer;
+};
+
+static void note_hold(const il_hold *hold, void *arg)
+{
+    struct held *held = arg;
+    if (il__load(&held->told)) return;
+    snprintf(held->loop, sizeof held->loop, "%s", hold->loop);
+    snprintf(held->task, sizeof held->task, "%s", hold->task);
+    if (hold->depth) snprintf(held->place, sizeof held->place, "%s", hold->places[0]);
+    held->fn = hold->fn;
+    held->since = hold->since;
+    held->depth = hold->depth;
+    il__store_release(&held->told, true);
+}
+
+static void hold_until_told(struct held *held)
+{
+    while (!il__load_acquire(&held->told)) sched_yield();
+}
+
+static int hold_loop(void *in, void *out)
+{
+    hold_until_told(*(struct held **)in);
+    return 0;
+}
+
+static void hold_in_callback(uv_timer_t *timer)
+{
+    hold_until_told(timer->data);
+}
+
+static int start_holding_timer(void *in, void *out)
+{
+    struct held *held = in;
+    uv_timer_init(il_loop_uv(il_loop_here()), &held->timer);
+    held->timer.data = held;
+    return uv_timer_start(&held->timer, hold_in_callback, 0, 0);
+}
+
+static void assert_told(const struct held *held, const char *task)
+{
+    assert_string_equal(held->loop, "watched");
+    assert_true(held->since > 0 && held->since < il_now());
+    if (IL_TSAN) return; /* it puts signals off, so nobody may have answered */
+    assert_string_equal(held->task, task);
+    assert_true(held->depth >= 1);
+    assert_true(held->place[0]);
+}
+
+static void what_holds_a_loop_is_told_while_it_does(void **state)
+{
+    for (int manual = 0; manual < 2; manual++) {
+        struct held held = { .told = false }, *pointer = &held;
+        il_loop_info info;
+        il_executor *loop = loop_of(&(il_loop_opts){
+            .name = "watched",
+            .manual = manual,
+            .hold_limit = IL_MS(2),
+            .on_hold = note_hold,
+            .arg = &held,
+        });
+        il_future *future = NULL;
+        assert_int_equal(il_submit(loop, hold_loop, &pointer, sizeof pointer, 0,
+                                   &(il_task_opts){ .name = "brute" }, &future),
+                         0);
+        if (manual) assert_int_equal(il_loop_run_until(loop, future, LATE), 0);
+        assert_int_equal(status_of(future), 0);
+        assert_told(&held, "brute");
+        if (!IL_TSAN) assert_ptr_equal(held.fn, hold_loop);
+        assert_int_equal(il_executor_close(loop, LATE), 0);
+        assert_int_equal(il_loop_describe(loop, &info), 0);
+        assert_true(info.holds >= 1);
+        il_executor_free(loop);
+    }
+}
+
+static void a_callback_that_holds_a_loop_is_told(void **state)
+{
+    struct held held = { .told = false };
+    il_executor *loop = loop_of(&(il_loop_opts){
+        .name = "watched",
+        .hold_limit = IL_MS(2),
+        .on_hold = note_hold,
+        .arg = &held,
+    });
+    assert_int_equal(il_loop_call(loop, start_holding_timer, &held, NULL, LATE), 0);
+    until_true(&held.told);
+    assert_told(&held, "callback");
+    assert_null(held.fn);
+    il_executor_free(loop);
+}
+
+static void a_loop_that_sleeps_holds_nobody(void **state)
+{
+    il_loop_info info;
+    int64_t length = IL_MS(300);
+    uint64_t looks = 0;
+    il_executor *loop = loop_of(&(il_loop_opts){ .hold_limit = IL_MS(200) });
+    il_executor *plain = loop_of(NULL);
+    assert_int_equal(il_loop_call(loop, sleep_a_little, &length, NULL, LATE), 0);
+    assert_int_equal(il_loop_describe(loop, &info), 0);
+    for (int i = 0; i < IL_LAGS; i++) looks += info.lag[i];
+    assert_int_equal(info.holds, 0);
+    assert_true(info.rounds >= 1 && looks >= 1);
+    assert_int_equal(il_loop_describe(plain, &info), 0);
+    assert_true(info.longest == 0);
+    il_executor_free(plain);
+    il_executor_free(loop);
+}
+
 /* --- In the child of a fork ------------------------------------------------------------------ */
 
 static int in_the_child(il_executor *loop)
@@ -673,6 +793,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(freeing_a_loop_cancels_what_waits),
         MANUAL(a_driver_returns_when_another_thread_has_closed_the_loop),
         ON_LOOP(a_task_cannot_close_its_loop),
+        cmocka_unit_test(what_holds_a_loop_is_told_while_it_does),
+        cmocka_unit_test(a_callback_that_holds_a_loop_is_told),
+        cmocka_unit_test(a_loop_that_sleeps_holds_nobody),
         ON_LOOP(a_child_of_a_fork_lets_go_of_a_loop_and_makes_its_own),
         ON_LOOP(a_task_of_a_loop_waits_for_a_process),
         ON_LOOP(a_task_of_a_loop_selects_over_what_a_pool_does),
