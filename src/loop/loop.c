@@ -137,29 +137,31 @@ static bool is_closed(il__loop *loop)
     return il__load_acquire(&loop->pool.executor.closing) && il__pool_is_quiet(&loop->pool);
 }
 
-/* Driven by hand: is it to stop, whatever there is to do? */
+/* Driven by hand: is it to leave, whatever there is to do? */
 static bool is_called_back(il__loop *loop)
 {
-    return loop->manual && (il__load(&loop->stop) || has_passed(loop->until));
+    return il__load(&loop->stop) || (loop->awaited && il_future_done(loop->awaited));
 }
 
 static bool sleep_in_uv(il__pool *pool, il_time until)
 {
     il__loop *loop = of(pool);
-    if (loop->manual && (il__load(&loop->stop) || is_closed(loop))) return false;
+    if (loop->manual && (is_called_back(loop) || is_closed(loop))) return false;
     if (loop->until < until) until = loop->until;
     il_time timer = il__load_seq(&loop->next_timer); /* see timer.c */
     if (timer < until) until = timer;
     bool waits = !has_passed(until);
     if (waits) set_alarm(loop, until);
     run_uv(loop, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    return !is_called_back(loop) || (!il__load(&loop->stop) && il__pool_has_work(pool));
+    if (is_called_back(loop)) return false;
+    return !has_passed(loop->until) || il__pool_has_work(pool);
 }
 
 static bool poll_uv(il__pool *pool)
 {
-    run_uv(of(pool), UV_RUN_NOWAIT);
-    return !is_called_back(of(pool));
+    il__loop *loop = of(pool);
+    run_uv(loop, UV_RUN_NOWAIT);
+    return !is_called_back(loop) && !has_passed(loop->until);
 }
 
 void il__loop_wake(il__loop *loop)
@@ -321,35 +323,30 @@ int il_loop_run(il_executor *executor, il_time until)
     return over ? 0 : late(until);
 }
 
-struct awaited {
-    il__loop *loop;
-    il_future *future;
-};
-
-static int await_and_stop(void *in, void *out)
+static int await_future(void *in, void *out)
 {
-    struct awaited *one = in;
-    int status = il_futures_wait(&one->future, 1, IL_ALL, IL_FOREVER);
-    il__store(&one->loop->stop, 1);
-    return status;
+    (void)out;
+    return il_futures_wait(in, 1, IL_ALL, IL_FOREVER);
 }
 
+/* A task of the loop waits for the future, and the loop is driven until that task has ended. */
 int il_loop_run_until(il_executor *executor, il_future *future, il_time until)
 {
     il__loop *loop = il__loop_of(executor);
-    struct awaited one = { loop, future };
     il_future *waiter = NULL;
     int status = begin_to_drive(loop);
     if (status) return status;
 
-    status = il_submit(executor, await_and_stop, &one, sizeof one, 0, NULL, &waiter);
+    status = il_submit(executor, await_future, &future, sizeof(void *), 0, NULL, &waiter);
     if (!status) {
-        bool stopped = drive(loop, until);
-        if (!il_future_done(future)) status = stopped ? -ECANCELED : late(until);
+        loop->awaited = waiter;
+        bool stopped = drive(loop, until), ended = il_future_done(waiter);
         il_future_cancel(waiter);
         while (!il_future_done(waiter)) drive(loop, IL_FOREVER);
-        il_future_get(waiter, IL_NOW, NULL);
+        loop->awaited = NULL;
+        int refused = il_future_get(waiter, IL_NOW, NULL);
         il_future_free(waiter);
+        if (!il_future_done(future)) status = ended ? refused : stopped ? -ECANCELED : late(until);
     }
     hand_back(loop);
     return status;

@@ -50,9 +50,10 @@ typedef struct il__loop {
     il_time next_timer; /* atomic: key of the top, or IL_FOREVER */
 
     /* When driven by hand: */
-    uint32_t driven; /* atomic, futex: 1 while a thread does */
-    uint32_t stop;   /* atomic */
-    il_time until;   /* the driver's */
+    uint32_t driven;    /* atomic, futex: 1 while a thread does */
+    uint32_t stop;      /* atomic */
+    il_time until;      /* the driver's; IL_FOREVER where there is none */
+    il_future *awaited; /* a task of the loop's that the driver awaits, or NULL */
 
     struct il__loop *next_left; /* in the child of a fork, freed */
 } il__loop;
