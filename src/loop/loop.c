@@ -28,6 +28,8 @@
 #include "os/futex.h"
 #include "os/spin.h"
 
+enum { MAPPED = 1024 }; /* items of a map under way: they wait, as a rule */
+
 static il__loop *of(il__pool *pool)
 {
     return il__of((void *)pool, il__loop, pool);
@@ -383,13 +385,12 @@ static int close_loop(il_executor *executor, il_time until)
     if (il__loop_here() == loop)
         return il_fail(-EDEADLK, "an executor cannot be closed by a callback of its own");
     il__pool_shut(&loop->pool);
-    if (!loop->manual || is_closed(loop)) return il__pool_close(executor, until);
-    if (!is_task() && take_over(loop)) {
+    if (loop->manual && !is_task() && take_over(loop)) {
         int status = drive_until_quiet(loop, until);
         hand_back(loop);
         return status;
     }
-    uv_async_send(&loop->nudge); /* who drives it returns when it is quiet */
+    if (loop->manual) uv_async_send(&loop->nudge); /* who drives it returns when it is quiet */
     return il__pool_close(executor, until);
 }
 
@@ -466,6 +467,7 @@ int il_loop_new(const il_loop_opts *opts, il_executor **out_executor)
                                .queue_limit = opts->queue_limit,
                            },
                            1);
+    loop->pool.executor.at_once = MAPPED;
     if (!status) status = il__hold_watch(loop, opts);
     if (!status && !loop->manual) status = il__pool_start(&loop->pool);
     if (status) {

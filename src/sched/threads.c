@@ -257,7 +257,7 @@ int il__pool_init(il__pool *pool, const il__executor_ops *executor_ops, const il
 
     pool->workers = il__aligned_zalloc(64, workers * sizeof *pool->workers);
     if (!pool->workers) return -ENOMEM;
-    pool->executor.workers = workers;
+    pool->executor.workers = pool->executor.at_once = workers;
     int status = 0;
     for (unsigned i = 0; !status && i < workers; i++) status = prepare_worker(pool, i);
     return status;

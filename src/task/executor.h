@@ -60,7 +60,10 @@ typedef struct il__executor_ops {
 
 struct il_executor {
     const il__executor_ops *ops;
-    unsigned workers;  /* that run tasks at a time, at least 1 */
+    unsigned workers; /* that run tasks at a time, at least 1 */
+    unsigned
+        at_once; /* items of a map under way, unless it says otherwise: as many, or more where it
+                          is normal that tasks wait */
     uint32_t closing;  /* atomic */
     il__cancel cancel; /* the parent of tasks that belong to no scope */
 };

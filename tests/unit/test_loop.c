@@ -143,6 +143,35 @@ static void tasks_sleep_at_the_same_time_and_none_too_short(void **state)
     for (int i = 0; i < TASKS; i++) assert_int_equal(status_of(futures[i]), 0);
 }
 
+enum { ITEMS = 600 };
+
+/* Waits until all are under way. */
+static int meet(void *in, void *out)
+{
+    il_latch *latch = *(il_latch **)in;
+    il_latch_count_down(latch, 1);
+    return il_latch_wait_until(latch, LATE);
+}
+
+static void all_items_of_a_map_wait_at_the_same_time(void **state)
+{
+    il_latch latch = { .count = ITEMS };
+    il_latch *in[ITEMS];
+    for (int i = 0; i < ITEMS; i++) in[i] = &latch;
+    assert_int_equal(il_map(*state, meet, in, (char *)NULL, ITEMS, NULL), 0);
+}
+
+static void a_map_on_threads_has_as_many_under_way_as_it_says(void **state)
+{
+    il_latch latch = { .count = ITEMS };
+    il_latch *in[ITEMS];
+    il_executor *pool = pool_of(2);
+    for (int i = 0; i < ITEMS; i++) in[i] = &latch;
+    assert_int_equal(
+        il_map(pool, meet, in, (char *)NULL, ITEMS, &(il_map_opts){ .at_once = ITEMS }), 0);
+    il_executor_free(pool);
+}
+
 /* --- Descriptors and callbacks --------------------------------------------------------------- */
 
 /* A pipe that a loop watches, the event that its callback sets, and what it saw. */
@@ -774,6 +803,8 @@ int main(int argc, char **argv)
         ON_LOOP(a_call_that_is_late_is_cancelled_and_its_end_waited_for),
         ON_LOOP(a_call_of_what_is_no_loop_is_einval),
         ON_LOOP(tasks_sleep_at_the_same_time_and_none_too_short),
+        ON_LOOP(all_items_of_a_map_wait_at_the_same_time),
+        cmocka_unit_test(a_map_on_threads_has_as_many_under_way_as_it_says),
         ON_LOOP(a_callback_wakes_a_thread_and_knows_its_loop),
         ON_LOOP(a_callback_of_a_uv_timer_wakes_a_task_before_the_loop_sleeps),
         MANUAL(a_callback_of_a_uv_timer_wakes_a_task_before_the_loop_sleeps),
