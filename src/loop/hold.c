@@ -139,7 +139,7 @@ static state look(il__loop *loop)
     return (state){
         .tick = il__load(&loop->pool.workers->tick),
         .slept = uv_metrics_idle_time(&loop->uv),
-        .runs = !loop->manual || il__load(&loop->driven),
+        .runs = !loop->manual || il__load(&loop->driven) == IL__DRIVEN,
     };
 }
 

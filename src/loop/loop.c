@@ -259,10 +259,17 @@ static const il__idler idler = {
 
 /* --- Driving by hand ------------------------------------------------------------------------- */
 
-static bool take_over(il__loop *loop)
+/* False: somebody drives it. A visit is short, so who is to drive it waits for its end; who would
+ * visit leaves it to the other. */
+static bool take(il__loop *loop, uint32_t as)
 {
-    uint32_t nobody = 0;
-    return loop->manual && il__cas(&loop->driven, &nobody, 1);
+    if (!loop->manual) return false;
+    for (unsigned round = 0;; round++) {
+        uint32_t now = IL__ALONE;
+        if (il__cas(&loop->driven, &now, as)) return true;
+        if (now == IL__DRIVEN || as == IL__VISITED) return false;
+        il__relax(round);
+    }
 }
 
 static bool has_posts(il__loop *loop)
@@ -273,13 +280,13 @@ static bool has_posts(il__loop *loop)
     return some;
 }
 
-/* Whoever posted before the store found it driven, and left the post to us. */
+/* Whoever posted before the store found it taken, and left the post to us. */
 static void hand_back(il__loop *loop)
 {
     for (;;) {
-        il__store_seq(&loop->driven, 0);
+        il__store_seq(&loop->driven, IL__ALONE);
         il__futex_wake(&loop->driven, INT32_MAX);
-        if (!has_posts(loop) || !take_over(loop)) return;
+        if (!has_posts(loop) || !take(loop, IL__VISITED)) return;
         run_posts(loop);
     }
 }
@@ -303,10 +310,11 @@ static bool is_task(void)
 static int begin_to_drive(il__loop *loop)
 {
     if (!loop) return il_fail(-EINVAL, "not a loop");
-    if (!loop->manual || il__load(&loop->driven))
+    if (!loop->manual || il__load(&loop->driven) == IL__DRIVEN)
         return il_fail(-EBUSY, "loop \"%s\" runs already", loop->pool.name);
     if (is_task()) return il_fail(-EINVAL, "a loop is driven by a thread, not by a task");
-    if (!take_over(loop)) return il_fail(-EBUSY, "loop \"%s\" runs already", loop->pool.name);
+    if (!take(loop, IL__DRIVEN))
+        return il_fail(-EBUSY, "loop \"%s\" runs already", loop->pool.name);
     return 0;
 }
 
@@ -379,13 +387,21 @@ static int drive_until_quiet(il__loop *loop, il_time until)
     return 0;
 }
 
+/* What is left in it would wait for ever. */
+static bool needs_driver(il__loop *loop)
+{
+    return loop->manual && is_task() && il__load(&loop->driven) != IL__DRIVEN &&
+           !il__pool_is_quiet(&loop->pool);
+}
+
 static int close_loop(il_executor *executor, il_time until)
 {
     il__loop *loop = il__loop_of(executor);
     if (il__loop_here() == loop)
         return il_fail(-EDEADLK, "an executor cannot be closed by a callback of its own");
+    if (needs_driver(loop)) return il_fail(-EINVAL, "a loop is driven by a thread, not by a task");
     il__pool_shut(&loop->pool);
-    if (loop->manual && !is_task() && take_over(loop)) {
+    if (loop->manual && !is_task() && take(loop, IL__DRIVEN)) {
         int status = drive_until_quiet(loop, until);
         hand_back(loop);
         return status;
@@ -399,10 +415,14 @@ static void free_loop(il_executor *executor)
     il__loop *loop = il__loop_of(executor);
     if (il__loop_here() == loop)
         il__fatal("il_executor_free called by a callback that runs on that executor (loop)");
+    if (needs_driver(loop))
+        il__fatal("il_executor_free of loop \"%s\", which nobody drives, by a task",
+                  loop->pool.name);
     if (loop->manual) {
         il__cancel_fire(&executor->cancel, -ECANCELED);
         close_loop(executor, IL_FOREVER);
-        while (il__load_seq(&loop->driven)) il__futex_wait(&loop->driven, 1, IL_FOREVER);
+        for (uint32_t now; (now = il__load_seq(&loop->driven));)
+            il__futex_wait(&loop->driven, now, IL_FOREVER);
     }
     il__pool_free(executor);
 }
@@ -530,7 +550,7 @@ int il_loop_call(il_executor *executor, il_fn *fn, void *in, void *out, il_time 
     if (!loop) return -EINVAL;
     if (il__loop_here() == loop) return fn(in, out);
     if (until == IL_NOW) return -EAGAIN;
-    bool driving = loop->manual && !il__load(&loop->driven) && !is_task();
+    bool driving = loop->manual && il__load(&loop->driven) != IL__DRIVEN && !is_task();
     return driving ? call_driving(executor, &one, until) : call_in_scope(executor, &one, until);
 }
 
@@ -548,7 +568,7 @@ void il__loop_post(il__loop *loop, il__post *post)
     else loop->first_post = post;
     loop->last_post = post;
     il__spin_unlock(&loop->posts_lock);
-    if (take_over(loop)) hand_back(loop);
+    if (take(loop, IL__VISITED)) hand_back(loop);
     else uv_async_send(&loop->nudge);
 }
 

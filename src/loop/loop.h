@@ -22,6 +22,9 @@ typedef struct il__post {
     struct il__post *next;
 } il__post;
 
+/* A manual loop: nobody has it, a thread runs its posts, a thread drives it. */
+enum { IL__ALONE, IL__VISITED, IL__DRIVEN };
+
 typedef struct il__loop {
     il__pool pool; /* first */
     bool manual;   /* set at init */
@@ -50,7 +53,7 @@ typedef struct il__loop {
     il_time next_timer; /* atomic: key of the top, or IL_FOREVER */
 
     /* When driven by hand: */
-    uint32_t driven;    /* atomic, futex: 1 while a thread does */
+    uint32_t driven;    /* atomic, futex: whose it is */
     uint32_t stop;      /* atomic */
     il_time until;      /* the driver's; IL_FOREVER where there is none */
     il_future *awaited; /* a task of the loop's that the driver awaits, or NULL */
