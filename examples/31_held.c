@@ -3,6 +3,7 @@
  * Who holds the loop? A task that computes where others wait is told of while it does, with its place.
  * Then the same task where it belongs, on a pool.
  */
+#include <errno.h>
 #include <interlock.h>
 #include <stdio.h>
 
@@ -20,10 +21,10 @@ static void complain(const il_hold *hold, void *arg)
 static int compute(void *in, void *out)
 {
     il_time enough = il_after(*(int64_t *)in);
-    volatile double sum = 0;
+    double sum = 0;
     while (il_now() < enough && !__atomic_load_n(&told, __ATOMIC_ACQUIRE))
         for (int i = 1; i < 1000; i++) sum += 1.0 / i;
-    return 0;
+    return sum < 0 ? -ERANGE : 0;
 }
 
 /* On the loop, but it has a pool compute, and parks. */

@@ -48,7 +48,6 @@ typedef struct il__watch_over {
     /* Written by the loop's thread, and `holds` by this one; read by anyone. */
     il_time looked_at; /* the loop's thread only, as is the next */
     uint64_t slept;
-    il_time busy;
     int64_t longest;
     uint64_t holds, lag[IL_LAGS];
 } watch_over;
@@ -62,26 +61,29 @@ static int class_of(int64_t nanoseconds)
     return class < IL_LAGS ? class : IL_LAGS - 1;
 }
 
+/* Before it looks, or ceases to be driven. */
 void il__hold_look(il__loop *loop)
 {
     watch_over *watch = loop->watch;
     il_time now = il_now();
-    watch->busy = watch->looked_at ? now - watch->looked_at : 0;
+    int64_t lag = now - watch->looked_at;
     watch->looked_at = now;
     watch->slept = uv_metrics_idle_time(&loop->uv);
+    il__bump(&watch->lag[class_of(lag)]);
+    if (lag > watch->longest) il__store(&watch->longest, lag);
 }
 
-/* What lay between two looks: tasks before this one, and the callbacks in it. */
+/* What its callbacks took counts as if it came after the look. */
 void il__hold_looked(il__loop *loop)
 {
     watch_over *watch = loop->watch;
-    il_time now = il_now();
     int64_t slept = (int64_t)(uv_metrics_idle_time(&loop->uv) - watch->slept);
-    int64_t lag = watch->busy + (now - watch->looked_at) - slept;
-    if (lag < 0) lag = 0;
-    watch->looked_at = now;
-    il__bump(&watch->lag[class_of(lag)]);
-    if (lag > watch->longest) il__store(&watch->longest, lag);
+    watch->looked_at += slept;
+}
+
+void il__hold_begin(il__loop *loop)
+{
+    loop->watch->looked_at = il_now();
 }
 
 /* --- The signal ------------------------------------------------------------------------------ */
@@ -218,6 +220,7 @@ int il__hold_watch(il__loop *loop, const il_loop_opts *opts)
     watch->limit = opts->hold_limit;
     watch->on_hold = opts->on_hold;
     watch->arg = opts->arg;
+    watch->looked_at = il_now();
     pthread_once(&once, install);
     uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
     int status = il__thread_create(&watch->thread, 0, false, keep_watch, watch);

@@ -296,7 +296,9 @@ static bool drive(il__loop *loop, il_time until)
 {
     void *stack = il__overflow_stack_new(); /* without memory for it an overflow has no name */
     loop->until = until;
+    if (loop->watch) il__hold_begin(loop);
     il__worker_be(loop->pool.workers);
+    if (loop->watch) il__hold_look(loop);
     loop->until = IL_FOREVER;
     il__overflow_stack_free(stack);
     return il__swap(&loop->stop, 0);

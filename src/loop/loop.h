@@ -74,7 +74,8 @@ void il__loop_wake(il__loop *loop);
 int il__hold_watch(il__loop *loop, const il_loop_opts *opts);
 void il__hold_unwatch(il__loop *loop);
 void il__hold_orphan(il__loop *loop);
-/* It looks at its descriptors, and has. */
+/* It begins to be driven; looks at its descriptors; has. */
+void il__hold_begin(il__loop *loop);
 void il__hold_look(il__loop *loop);
 void il__hold_looked(il__loop *loop);
 void il__hold_describe(il__loop *loop, il_loop_info *out_info);

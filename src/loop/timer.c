@@ -17,6 +17,8 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 
+enum { BATCH = 1024 }; /* calls before others have their turn */
+
 struct il_timer {
     il__heap_node node; /* first; key: when to look at it next */
     il__loop *loop;     /* set at init */
@@ -126,7 +128,8 @@ void il__timers_fire(il__loop *loop)
     il_time now = il_now();
     if (il__load(&loop->next_timer) > now) return;
     uint64_t word = il__gate_lock(&loop->turn);
-    for (il__heap_node *top; (top = loop->timers.top) && top->key <= now;)
+    unsigned left = BATCH;
+    for (il__heap_node *top; left && (top = loop->timers.top) && top->key <= now; left--)
         word = fire(loop, (il_timer *)top, now, word);
     mirror(loop);
     il__gate_unlock(&loop->turn, word);
