@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The lines of a loop with bare libuv: uv_async_t, uv_timer_t. */
 
-#include "../loop_work.h"
+#include <loop_work.h>
 #include <pthread.h>
 #include <uv.h>
 
