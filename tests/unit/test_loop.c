@@ -95,18 +95,23 @@ static void a_task_of_a_pool_calls_a_loop_and_a_task_of_a_loop_itself(void **sta
     il_executor_free(pool);
 }
 
+struct sleeper {
+    bool begun; /* it may come too late for that */
+    int status;
+};
+
 static int sleep_for_ever(void *in, void *out)
 {
-    int status = il_sleep(IL_FOREVER);
-    il__store(&((int *)in)[0], status);
-    return status;
+    struct sleeper *sleeper = in;
+    sleeper->begun = true;
+    return sleeper->status = il_sleep(IL_FOREVER);
 }
 
 static void a_call_that_is_late_is_cancelled_and_its_end_waited_for(void **state)
 {
-    int slept = 0;
+    struct sleeper slept = { .begun = false };
     assert_int_equal(il_loop_call(*state, sleep_for_ever, &slept, NULL, SOON), -ETIMEDOUT);
-    assert_int_equal(slept, -ECANCELED);
+    assert_int_equal(slept.status, slept.begun ? -ECANCELED : 0);
     assert_int_equal(il_loop_call(*state, sleep_for_ever, &slept, NULL, IL_NOW), -EAGAIN);
 }
 
@@ -464,11 +469,11 @@ static void a_loop_that_runs_cannot_be_run(void **state)
 static void a_call_drives_a_manual_loop(void **state)
 {
     long n = 9, result = 0;
-    int slept = 0;
+    struct sleeper slept = { .begun = false };
     assert_int_equal(il_loop_call(*state, square, &n, &result, LATE), 0);
     assert_int_equal(result, 81);
     assert_int_equal(il_loop_call(*state, sleep_for_ever, &slept, NULL, SOON), -ETIMEDOUT);
-    assert_int_equal(slept, -ECANCELED);
+    assert_int_equal(slept.status, slept.begun ? -ECANCELED : 0);
 }
 
 static void a_manual_loop_may_be_driven_by_one_thread_after_another(void **state)
