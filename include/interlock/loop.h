@@ -78,8 +78,9 @@ IL_API int il_loop_new(const il_loop_opts *opts, il_executor **out_executor);
 
 /* Run a manual loop on this thread, until il_loop_stop, or it is closed. IL_NOW: only what is ready,
  * and of very much a part. The thread is the loop's meanwhile. 0: stopped, or closed (il_loop_closed
- * tells); -ETIMEDOUT, -EAGAIN: `until` passed, what is left goes on when it is run again. -EBUSY: it runs already; one with a thread
- * of its own always does. -EINVAL: not a loop, or called by a task: only a thread can do this. */
+ * tells); -ETIMEDOUT, -EAGAIN: `until` passed, what is left goes on when it is run again. -EBUSY: it
+ * runs already; one with a thread of its own always does. -EINVAL: not a loop, or called by a task:
+ * only a thread can do this. */
 IL_API int il_loop_run(il_executor *loop, il_time until);
 
 /* The same until the future is done: 0. -ECANCELED: il_loop_stop came first. Also -ENOMEM, and

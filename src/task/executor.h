@@ -61,7 +61,7 @@ typedef struct il__executor_ops {
 struct il_executor {
     const il__executor_ops *ops;
     unsigned workers; /* that run tasks at a time, at least 1 */
-    /* Items of a map under way, unless it says otherwise: as many, or more where tasks wait as a rule. */
+    /* Items of a map under way, unless that says otherwise: as many, or more where tasks wait. */
     unsigned at_once;
     uint32_t closing;  /* atomic */
     il__cancel cancel; /* the parent of tasks that belong to no scope */
