@@ -65,6 +65,10 @@ TITLES = {
     "map": "tiny items, {n}",
     "map-uneven": "uneven items, {n}",
     "idle": "CPU time a second",
+    "loop-wake": "wake it from a thread",
+    "timer-set": "{n} timers, set one",
+    "timer-stop": "  take one back",
+    "timer-memory": "  memory of one",
     "parked-1k-start": "1000: start, park",
     "parked-1k-end": "1000: wake, end",
     "parked-100k-start": "100000: start, park",
@@ -383,6 +387,14 @@ def experiments(mode):
         Entry("openmp", "idle_openmp", words, (2,)), Entry("tbb", "idle_tbb", words, (2,)),
         Entry("go", "go_bench", words, (2,)),
     ]))
+
+    words = {"what": "loop-wake", "n": size(5000, 20000, 100000)}
+    found.append(Experiment("loop", 0, [
+        Entry(OURS, "il_loop", words, (1,)), Entry("libuv", "loop_libuv", words, (1,))]))
+    n = size(100000, 1000000, 1000000)
+    words = {"what": "timer-set", "n": n}
+    found.append(Experiment("loop", n, [
+        Entry(OURS, "il_loop", words, (1,)), Entry("libuv", "loop_libuv", words, (1,))]))
 
     crowds = {"parked-1k": (1000, size(20, 100, 1000)), "parked-100k": (100000, 1)}
     if mode == "full":

@@ -16,6 +16,9 @@
 
 #include <interlock/executor.h>   /* where tasks run */
 #include <interlock/processes.h>  /* the same in worker processes */
+#include <interlock/loop.h>       /* the same on one thread that watches descriptors */
+#include <interlock/timer.h>      /* calls at a time, or every so often */
+#include <interlock/signal.h>     /* SIGINT and its like, as values to wait for */
 #include <interlock/future.h>     /* what comes back */
 #include <interlock/map.h>        /* one function over many items */
 #include <interlock/scope.h>      /* what tasks belong to */

@@ -46,7 +46,7 @@ struct run {
 enum { WORKERS = 'j', ON = 256, TRIAL, RANDOM, SEED, RANGE, JSON };
 
 static const struct argp_option options[] = {
-    { "on", ON, "EXECUTOR", 0, "Where to run: inline, threads (default), processes", 1 },
+    { "on", ON, "EXECUTOR", 0, "Where to run: inline, threads (default), processes, loop", 1 },
     { "workers", WORKERS, "N", 0, "How many workers; default: the CPUs that may be used", 1 },
     { "trial", TRIAL, NULL, 0, "Divide by 2, 3, 4, ... as the book does, for comparison", 2 },
     { "random", RANDOM, "COUNT", 0, "Factor COUNT random numbers, the same every time", 3 },

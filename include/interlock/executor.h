@@ -88,7 +88,7 @@ IL_API int il_submit(il_executor *executor, il_fn *fn, const void *in, size_t in
                      size_t out_size, const il_task_opts *opts, il_future **out_future);
 
 typedef struct il_executor_info {
-    const char *kind;      /* "inline", "threads" */
+    const char *kind;      /* "inline", "threads", "processes", "loop" */
     const char *name;      /* valid as long as the executor */
     unsigned workers;      /* that run tasks; 0: the caller does */
     unsigned long started; /* tasks begun so far */

@@ -24,6 +24,9 @@ typedef struct il_map_opts {
     void *progress_arg;
     bool stop_on_error; /* do not begin further items once one has failed */
     const char *name;   /* of the tasks; borrowed for the call */
+    unsigned
+        at_once; /* items under way at the most, for items that wait; 0: one a worker, on a loop
+                           1024. Worker processes: one each, whatever this says */
 } il_map_opts;
 
 /* Call fn(&in[i], &out[i]) for each i < count on the executor, and wait. `in` and `out` are

@@ -49,6 +49,11 @@ long il__thread_kernel_id(void)
     return syscall(SYS_gettid);
 }
 
+void il__thread_signal(long kernel_id, int number)
+{
+    syscall(SYS_tgkill, getpid(), kernel_id, number);
+}
+
 void il__thread_yield(void)
 {
     sched_yield();

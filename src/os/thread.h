@@ -19,6 +19,9 @@ void il__thread_set_name(const char *name);
 
 long il__thread_kernel_id(void);
 
+/* Send a signal to that thread of this process; none there is fine. */
+void il__thread_signal(long kernel_id, int number);
+
 /* Let another thread have this CPU, if one wants it. */
 void il__thread_yield(void);
 

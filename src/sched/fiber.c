@@ -237,6 +237,15 @@ static void run_fork(il__fiber *self, il_fork *fork)
     else il__fork_refuse(fork, -ENOMEM);
 }
 
+/* Back to the thread's own stack, for good when the pool stops; else il__worker_run goes on here. */
+static void leave(il__fiber *self)
+{
+    il__worker *worker = self->worker;
+    il__tsan_hand_over(&worker->native);
+    il__context_switch(&self->context, &worker->native, il__load(&worker->pool->stopping));
+    il__tsan_receive(worker);
+}
+
 static void loop(void *arg)
 {
     il__fiber *self = arg;
@@ -246,8 +255,10 @@ static void loop(void *arg)
         il__job *job = worker->handoff;
         if (job) worker->handoff = NULL;
         else job = il__worker_next(worker);
-        if (!job) break;
-
+        if (!job) {
+            leave(self);
+            continue;
+        }
         il__probe(IL__PROBE_RUN, job);
         il__worker_mind_timers(worker);
         if (job->kind == IL__FIBER) {
@@ -267,22 +278,21 @@ static void loop(void *arg)
             if (left) il__fatal("a task ended without joining %td of its forks", left);
         }
     }
-    /* The pool stops: back to the thread's own stack. */
-    il__worker *worker = self->worker;
-    il__tsan_hand_over(&worker->native);
-    il__context_switch(&self->context, &worker->native, true);
-    __builtin_unreachable();
 }
 
 void il__worker_run(il__worker *worker)
 {
-    il__fiber *first = worker->spare;
+    il__fiber *first = worker->current; /* the loop that left */
     il__agent *thread = il__self();
-    worker->spare = NULL;
+    if (!first) {
+        first = worker->spare;
+        worker->spare = NULL;
+    }
     worker->errno_at = &errno;
     il__store(&worker->current, first);
     il__context_adopt(&worker->native);
     il__self_set(&first->agent);
+    il__tsan_hand_over(worker);
     il__context_switch(&worker->native, &first->context, false);
     il__tsan_receive(&worker->native);
     il__self_set(thread);

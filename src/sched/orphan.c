@@ -40,12 +40,15 @@ static void free_orphan(il_executor *executor)
     for (unsigned i = 0; i < executor->workers; i++) il__deque_destroy(&pool->workers[i].deque);
     il__stacks_destroy(&pool->stacks);
     il__free(pool->workers);
-    il__free(pool);
+    if (pool->idler) pool->idler->free_orphan(pool);
+    else il__free(pool);
 }
 
 static void describe(il_executor *executor, il_executor_info *out_info)
 {
-    (void)executor, (void)out_info; /* all that was counted is the parent's */
+    /* All that was counted is the parent's. */
+    const il__pool *pool = (il__pool *)executor;
+    if (pool->idler) out_info->kind = pool->idler->kind;
 }
 
 static const il__executor_ops ops = {
@@ -92,5 +95,6 @@ void il__pool_orphan(il__pool *pool)
     pool->executor.cancel.lock = (il__spin){ 0 };
     pool->inbox_lock = pool->timers_lock = pool->idle = pool->stacks.lock = (il__spin){ 0 };
     pool->quiet = (il__gate){ 0 };
+    if (pool->idler) pool->idler->orphan(pool);
     if (here && here->pool == pool) leave_worker(here);
 }

@@ -48,17 +48,23 @@ void il__overflow_watch(void)
     pthread_once(&once, install);
 }
 
+/* What lies at the end of the stack that is made. */
+static stack_t *before_of(void *memory)
+{
+    return (stack_t *)((char *)memory + SIGNAL_STACK);
+}
+
 void *il__overflow_stack_new(void)
 {
-    void *memory = il__alloc(SIGNAL_STACK);
+    void *memory = il__alloc(SIGNAL_STACK + sizeof(stack_t));
     stack_t stack = { .ss_sp = memory, .ss_size = SIGNAL_STACK };
-    if (memory) sigaltstack(&stack, NULL);
+    if (memory) sigaltstack(&stack, before_of(memory));
     return memory;
 }
 
 void il__overflow_stack_free(void *memory)
 {
-    stack_t none = { .ss_flags = SS_DISABLE };
-    if (memory) sigaltstack(&none, NULL);
+    if (!memory) return;
+    sigaltstack(before_of(memory), NULL);
     il__free(memory);
 }

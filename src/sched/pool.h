@@ -36,8 +36,8 @@ struct il__worker {
     il__fiber *previous; /* ran before, and what it wants */
     il__after after;
     il__job *handoff; /* for the loop that is switched to */
-    unsigned tick;
-    int *errno_at; /* the thread's errno: a fiber takes its value along */
+    unsigned tick;    /* others may look: it changes as long as the worker gets on */
+    int *errno_at;    /* the thread's errno: a fiber takes its value along */
     uint64_t random;
     il__fiber *stacks; /* free, linked by job.next */
     unsigned stack_count;
@@ -70,9 +70,29 @@ typedef struct il__inbox {
 
 enum { IL__NORMAL, IL__URGENT, IL__LAZY, IL__CLASSES };
 
+/* How the only worker of a pool idles, if it does so in its own way (src/loop). All but `wake` are
+ * called by the worker's thread on the stack of its scheduler, where nobody may wait. */
+typedef struct il__idler {
+    const char *kind; /* of executor */
+    /* Wait until woken or `until`, and see to what happens meanwhile; may return early. False: leave
+     * il__worker_run, to be called again or never. */
+    bool (*sleep)(il__pool *pool, il_time until);
+    /* In passing, while there are jobs: see to what has happened. False: as above. */
+    bool (*poll)(il__pool *pool);
+    /* Any thread: end that sleep, or the next one. */
+    void (*wake)(il__pool *pool);
+    /* The pool goes, and its worker has ended: let go of all but its memory. */
+    void (*end)(il__pool *pool);
+    /* In the child of a fork: right then (no lock is to be taken); and when it is freed there, with its
+     * memory. */
+    void (*orphan)(il__pool *pool);
+    void (*free_orphan)(il__pool *pool);
+} il__idler;
+
 struct il__pool {
-    il_executor executor; /* first */
-    il_threads_opts opts; /* set at init */
+    il_executor executor;   /* first */
+    const il__idler *idler; /* NULL: threads, which sleep on their futex; set at init */
+    il_threads_opts opts;   /* set at init */
     char name[32];
     il__worker *workers; /* as many as executor.workers */
     il__stacks stacks;
@@ -101,6 +121,28 @@ struct il__pool {
 
 extern const il__agent_ops il__fiber_ops;
 
+/* Make a pool in zeroed memory of il__aligned_zalloc, with no worker running yet. Whatever it returns,
+ * il__pool_destroy is what comes in the end, and frees that memory. */
+int il__pool_init(il__pool *pool, const il__executor_ops *ops, const il_threads_opts *opts,
+                  unsigned workers);
+/* Start the threads that are its workers. */
+int il__pool_start(il__pool *pool);
+void il__pool_destroy(il__pool *pool);
+
+/* Be the worker until it leaves: in a thread of its own, or one that is lent. */
+void il__worker_be(il__worker *worker);
+
+/* The executor that a pool is. */
+int il__pool_enter(il_executor *executor, il__task *task);
+int il__pool_close(il_executor *executor, il_time until);
+void il__pool_free(il_executor *executor);
+void il__pool_describe(il_executor *executor, il_executor_info *out_info);
+
+/* No more input from outside. */
+void il__pool_shut(il__pool *pool);
+/* No task is under way. */
+bool il__pool_is_quiet(il__pool *pool);
+
 /* A task of this worker's has ended. */
 void il__pool_task_ended(il__worker *worker);
 
@@ -115,6 +157,12 @@ void il__pool_ready(il__pool *pool, il__job *job);
 /* Add it to the inbox; who does so announces it. The second form: its lock is held. */
 void il__pool_append(il__pool *pool, int class, il__job *job);
 void il__pool_append_locked(il__pool *pool, int class, il__job *job);
+
+/* Make its sleep, or the next one, end. */
+void il__worker_wake(il__worker *worker);
+
+/* Is there anything for its only worker to do? */
+bool il__pool_has_work(il__pool *pool);
 
 /* Wake a sleeper if there is one and fewer search than there are `jobs` to find. */
 void il__pool_wake_one(il__pool *pool, unsigned jobs);
@@ -147,7 +195,7 @@ void il__timers_expire(il__pool *pool);
 /* Wake a sleeper to watch them, if nobody does. */
 void il__timers_find_keeper(il__pool *pool);
 
-/* The next job for this worker; sleeps while there is none; NULL: the pool stops. */
+/* The next job for this worker; sleeps while there is none; NULL: it is to leave. */
 il__job *il__worker_next(il__worker *worker);
 /* An urgent job, or the first of its own queue; NULL: neither. */
 il__job *il__worker_next_urgent(il__worker *worker);
@@ -168,7 +216,7 @@ static inline void il__worker_mind_timers(il__worker *worker)
 
 /* fiber.c: the loop, and moving between stacks. */
 bool il__worker_ensure_spare(il__worker *worker);
-void il__worker_run(il__worker *worker); /* on the thread's own stack, until the pool stops */
+void il__worker_run(il__worker *worker); /* on the thread's own stack, until it leaves */
 void il__fiber_settle(il__agent *agent);
 
 /* fork.c: run a fork that has left its owner; let go of one. */
@@ -176,7 +224,8 @@ void il__fork_run(il_fork *fork);
 void il__fork_refuse(il_fork *fork, int status);
 void il__fork_leave(il_fork *fork, void *agent);
 
-/* overflow.c: name the fiber whose stack overflowed. */
+/* overflow.c: name the fiber whose stack overflowed. The thread gets a signal stack; afterwards it
+ * has the one again that it had. */
 void il__overflow_watch(void);
 void *il__overflow_stack_new(void);
 void il__overflow_stack_free(void *memory);

@@ -57,7 +57,7 @@ static int start_from_outside(il__pool *pool, il__task *task)
     return status;
 }
 
-static int start(il_executor *executor, il__task *task)
+int il__pool_enter(il_executor *executor, il__task *task)
 {
     il__pool *pool = pool_of(executor);
     il__worker *worker = il__worker_here();
@@ -71,8 +71,7 @@ static int start(il_executor *executor, il__task *task)
     return 0;
 }
 
-/* No task is under way. */
-static bool is_quiet(il__pool *pool)
+bool il__pool_is_quiet(il__pool *pool)
 {
     uint64_t ended = 0, begun = 0;
     for (unsigned i = 0; i < pool->executor.workers; i++)
@@ -92,7 +91,7 @@ void il__pool_task_ended(il__worker *worker)
     /* Two workers may end the last two tasks at once, and one of them has to see both: a swap is
      * ordered before the loads in is_quiet, a plain store is not. */
     (void)il__swap(&worker->ended, worker->ended);
-    if (!is_quiet(pool)) return;
+    if (!il__pool_is_quiet(pool)) return;
     uint64_t word = il__gate_lock(&pool->quiet);
     il__waiter *waiters = il__gate_claim_all(&pool->quiet);
     il__gate_unlock(&pool->quiet, word);
@@ -100,15 +99,20 @@ void il__pool_task_ended(il__worker *worker)
     il__deliver_all(waiters);
 }
 
-static int wait_until_quiet(il__pool *pool, il__cancels cancels, il_time until)
+void il__pool_shut(il__pool *pool)
 {
     il__spin_lock(&pool->inbox_lock); /* who enters from outside has either counted or sees this */
     il__store_seq(&pool->executor.closing, 1);
     il__spin_unlock(&pool->inbox_lock);
+}
+
+static int wait_until_quiet(il__pool *pool, il__cancels cancels, il_time until)
+{
+    il__pool_shut(pool);
     for (;;) {
         uint64_t word = il__gate_lock(&pool->quiet);
         il__fence_heavy();
-        if (is_quiet(pool)) {
+        if (il__pool_is_quiet(pool)) {
             il__gate_unlock(&pool->quiet, word);
             il__tsan_receive(pool);
             return 0;
@@ -118,26 +122,41 @@ static int wait_until_quiet(il__pool *pool, il__cancels cancels, il_time until)
     }
 }
 
-static int close_pool(il_executor *executor, il_time until)
+int il__pool_close(il_executor *executor, il_time until)
 {
     return wait_until_quiet(pool_of(executor), IL__CANCELS, until);
 }
 
 /* --- Workers --------------------------------------------------------------------------------- */
 
+void il__worker_be(il__worker *worker)
+{
+    il__store(&worker->kernel_id, il__thread_kernel_id());
+    il__tsan_in_turn(&errno, sizeof errno);
+    il__task_cache_open();
+    il__worker_set_here(worker);
+    il__worker_run(worker);
+    il__worker_set_here(NULL);
+    il__task_cache_close();
+}
+
+static void name_thread(const il__worker *worker)
+{
+    char name[64];
+    const char *pool = worker->pool->name;
+    if (worker->pool->idler) snprintf(name, sizeof name, "%s", pool); /* it has but one */
+    else snprintf(name, sizeof name, "%s/%u", pool, worker->index);
+    il__thread_agent_rename(name);
+}
+
 static void *work(void *arg)
 {
     il__worker *worker = arg;
-    il__pool *pool = worker->pool;
-    const il_threads_opts *opts = &pool->opts;
-    char name[64];
+    const il_threads_opts *opts = &worker->pool->opts;
 
-    snprintf(name, sizeof name, "%s/%u", pool->name, worker->index);
-    il__thread_agent_rename(name);
+    name_thread(worker);
     il__store(&worker->kernel_id, il__thread_kernel_id());
-    il__tsan_in_turn(&errno, sizeof errno);
     worker->signal_stack = il__overflow_stack_new();
-    il__tsan_hand_over(worker);
     worker->status = worker->signal_stack ? 0 : -ENOMEM;
     if (worker->signal_stack && opts->on_worker_start)
         worker->status = opts->on_worker_start(opts->arg);
@@ -146,11 +165,7 @@ static void *work(void *arg)
     il__futex_wake(&worker->ready, 1);
 
     if (able) {
-        il__task_cache_open();
-        il__worker_set_here(worker);
-        il__worker_run(worker);
-        il__worker_set_here(NULL);
-        il__task_cache_close();
+        il__worker_be(worker);
         if (opts->on_worker_end) opts->on_worker_end(opts->arg);
     }
     il__overflow_stack_free(worker->signal_stack);
@@ -180,20 +195,19 @@ static int start_worker(il__pool *pool, unsigned index)
 
 /* --- The pool -------------------------------------------------------------------------------- */
 
-static void destroy(il__pool *pool)
+void il__pool_destroy(il__pool *pool)
 {
     for (unsigned round = 0; il__load_seq(&pool->visitors); round++) il__relax(round);
     il__store_seq(&pool->stopping, 1);
     for (unsigned i = 0; i < pool->executor.workers; i++) {
         il__worker *worker = &pool->workers[i];
-        if (!worker->joinable) continue;
-        il__store_seq(&worker->wake, 1);
-        il__futex_wake(&worker->wake, 1);
+        if (worker->joinable) il__worker_wake(worker);
     }
     for (unsigned i = 0; i < pool->executor.workers; i++)
         if (pool->workers[i].joinable) pthread_join(pool->workers[i].thread, NULL);
     il__tsan_receive(pool);
     il__pools_remove(pool);
+    if (pool->idler) pool->idler->end(pool);
     for (unsigned i = 0; i < pool->executor.workers; i++)
         il__deque_destroy(&pool->workers[i].deque);
     il__stacks_destroy(&pool->stacks);
@@ -201,15 +215,15 @@ static void destroy(il__pool *pool)
     il__free(pool);
 }
 
-static void free_pool(il_executor *executor)
+void il__pool_free(il_executor *executor)
 {
     il__pool *pool = pool_of(executor);
     il__cancel_fire(&executor->cancel, -ECANCELED);
     wait_until_quiet(pool, IL__PLAIN, IL_FOREVER);
-    destroy(pool);
+    il__pool_destroy(pool);
 }
 
-static void describe(il_executor *executor, il_executor_info *out_info)
+void il__pool_describe(il_executor *executor, il_executor_info *out_info)
 {
     il__pool *pool = pool_of(executor);
     for (unsigned i = 0; i < executor->workers; i++) {
@@ -221,11 +235,39 @@ static void describe(il_executor *executor, il_executor_info *out_info)
 
 static const il__executor_ops ops = {
     .kind = "threads",
-    .start = start,
-    .close = close_pool,
-    .free = free_pool,
-    .describe = describe,
+    .start = il__pool_enter,
+    .close = il__pool_close,
+    .free = il__pool_free,
+    .describe = il__pool_describe,
 };
+
+int il__pool_init(il__pool *pool, const il__executor_ops *executor_ops, const il_threads_opts *opts,
+                  unsigned workers)
+{
+    il__fence_init();
+    il__overflow_watch();
+    il__executor_init(&pool->executor, executor_ops, 0);
+    pool->opts = *opts;
+    snprintf(pool->name, sizeof pool->name, "%s", opts->name ? opts->name : "pool");
+    pool->executor.name = pool->name;
+    pool->next_timer = IL_FOREVER;
+    il__stacks_init(&pool->stacks, opts->stack_size);
+    il__pools_add(pool);
+
+    pool->workers = il__aligned_zalloc(64, workers * sizeof *pool->workers);
+    if (!pool->workers) return -ENOMEM;
+    pool->executor.workers = pool->executor.at_once = workers;
+    int status = 0;
+    for (unsigned i = 0; !status && i < workers; i++) status = prepare_worker(pool, i);
+    return status;
+}
+
+int il__pool_start(il__pool *pool)
+{
+    int status = 0;
+    for (unsigned i = 0; !status && i < pool->executor.workers; i++) status = start_worker(pool, i);
+    return status;
+}
 
 int il_threads_new(const il_threads_opts *opts, il_executor **out_executor)
 {
@@ -234,28 +276,12 @@ int il_threads_new(const il_threads_opts *opts, il_executor **out_executor)
     unsigned workers = opts->workers ? opts->workers : (unsigned)il_cpu_count(NULL);
     if (workers > MOST_WORKERS) return -EINVAL;
 
-    il__fence_init();
-    il__overflow_watch();
     il__pool *pool = il__aligned_zalloc(64, sizeof *pool);
     if (!pool) return -ENOMEM;
-    pool->workers = il__aligned_zalloc(64, workers * sizeof *pool->workers);
-    if (!pool->workers) {
-        il__free(pool);
-        return -ENOMEM;
-    }
-    il__executor_init(&pool->executor, &ops, workers);
-    pool->opts = *opts;
-    snprintf(pool->name, sizeof pool->name, "%s", opts->name ? opts->name : "pool");
-    pool->executor.name = pool->name;
-    pool->next_timer = IL_FOREVER;
-    il__stacks_init(&pool->stacks, opts->stack_size);
-    il__pools_add(pool);
-
-    int status = 0;
-    for (unsigned i = 0; !status && i < workers; i++) status = prepare_worker(pool, i);
-    for (unsigned i = 0; !status && i < workers; i++) status = start_worker(pool, i);
+    int status = il__pool_init(pool, &ops, opts, workers);
+    if (!status) status = il__pool_start(pool);
     if (status) {
-        destroy(pool);
+        il__pool_destroy(pool);
         return status;
     }
     *out_executor = &pool->executor;

@@ -8,7 +8,6 @@
  * wakes a sleeper, which becomes one (il__worker_mind_timers in pool.h). If nobody sleeps, everybody looks.
  */
 
-#include "os/futex.h"
 #include "sched/pool.h"
 
 static void mirror(il__pool *pool)
@@ -27,9 +26,7 @@ void il__timer_set(il__pool *pool, il__fiber *fiber, il_time until)
     il__fence_light(); /* pairs with the heavy fence of the keeper, before it sleeps */
     if (until >= il__load_acquire(&pool->keeper_until)) return;
     il__worker *keeper = il__load(&pool->keeper);
-    if (!keeper) return;
-    il__store_seq(&keeper->wake, 1);
-    il__futex_wake(&keeper->wake, 1);
+    if (keeper) il__worker_wake(keeper);
 }
 
 void il__timer_clear(il__pool *pool, il__fiber *fiber)

@@ -232,6 +232,17 @@ static bool get_up(il__worker *worker)
     return was_asleep;
 }
 
+void il__worker_wake(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    if (pool->idler) {
+        pool->idler->wake(pool);
+        return;
+    }
+    il__store_seq(&worker->wake, 1);
+    il__futex_wake(&worker->wake, 1);
+}
+
 void il__pool_wake_one(il__pool *pool, unsigned jobs)
 {
     il__spin_lock(&pool->idle);
@@ -243,9 +254,7 @@ void il__pool_wake_one(il__pool *pool, unsigned jobs)
         il__add(&pool->searching, 1); /* on its behalf: nobody need wake another meanwhile */
     }
     il__spin_unlock(&pool->idle);
-    if (!worker) return;
-    il__store_seq(&worker->wake, 1);
-    il__futex_wake(&worker->wake, 1);
+    if (worker) il__worker_wake(worker);
 }
 
 static bool any_queued(il__pool *pool)
@@ -270,6 +279,11 @@ static bool any_work(il__worker *worker)
     return found;
 }
 
+bool il__pool_has_work(il__pool *pool)
+{
+    return !il__queue_empty(&pool->workers->queue) || any_work(pool->workers);
+}
+
 /* If nobody watches the timers, this worker does. */
 static bool become_keeper(il__worker *worker)
 {
@@ -289,17 +303,30 @@ static il_time keep_until(il__pool *pool)
     return until;
 }
 
-static void sleep_until_work(il__worker *worker)
+/* False: it is to leave. */
+static bool sleep_now(il__worker *worker, il_time until)
 {
     il__pool *pool = worker->pool;
+    if (pool->idler) return pool->idler->sleep(pool, until);
+    while (!il__load_acquire(&worker->wake))
+        if (il__futex_wait(&worker->wake, 0, until)) break;
+    return true;
+}
+
+/* False: it is to leave. */
+static bool sleep_until_work(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    bool stays = true;
     il__probe(IL__PROBE_SLEEP, worker);
     fall_asleep(worker);
     bool keeper = become_keeper(worker);
-    il__fence_heavy(); /* pairs with the light ones in il__pool_announce and il__timer_set */
+    /* Pairs with the light ones in il__pool_announce and il__timer_set, which are of this very thread
+     * if it is the only one, and with the full ones of those outside. */
+    if (worker->alone) il__fence_full();
+    else il__fence_heavy();
     il_time until = keeper ? keep_until(pool) : IL_FOREVER;
-    if (!any_work(worker))
-        while (!il__load_acquire(&worker->wake))
-            if (il__futex_wait(&worker->wake, 0, until)) break;
+    if (!any_work(worker)) stays = sleep_now(worker, until);
 
     if (keeper) {
         il__store_seq(&pool->keeper_until, 0);
@@ -307,6 +334,7 @@ static void sleep_until_work(il__worker *worker)
     }
     if (get_up(worker)) il__add(&pool->searching, 1); /* else whoever woke it has counted it */
     il__store(&worker->wake, 0);
+    return stays;
 }
 
 /* Look around for a while. The worker is counted as searching. Now and then it lets go of the CPU:
@@ -333,18 +361,34 @@ static void pass_on(il__worker *worker)
     il__pool_announce(pool);
 }
 
+/* An idler does not search: it is told of whatever there is to find. */
+static il__job *idle(il__worker *worker)
+{
+    il__pool *pool = worker->pool;
+    il__job *job = NULL;
+    for (bool stays = true; !job && stays && !il__load(&pool->stopping);) {
+        if (il__stacks_trim(&pool->stacks)) continue;
+        stays = sleep_until_work(worker);
+        if (stays) job = find(worker);
+        il__sub(&pool->searching, 1);
+    }
+    return job;
+}
+
 il__job *il__worker_next(il__worker *worker)
 {
     il__pool *pool = worker->pool;
     il__job *job;
 
     if (++worker->tick % FAIRNESS == 0) {
+        if (pool->idler && !pool->idler->poll(pool)) return NULL;
         il__timers_expire(pool);
         job = il__worker_next_own(worker); /* first, so that there is room for one more */
         refill(worker);
         if (job) return job;
     }
     if ((job = find(worker))) return job;
+    if (pool->idler) return idle(worker);
 
     il__add(&pool->searching, 1);
     while (!(job = search(worker)) && !il__load(&pool->stopping)) {

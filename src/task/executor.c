@@ -13,7 +13,7 @@
 
 void il__executor_init(il_executor *executor, const il__executor_ops *ops, unsigned workers)
 {
-    *executor = (il_executor){ .ops = ops, .workers = workers };
+    *executor = (il_executor){ .ops = ops, .workers = workers, .at_once = workers };
     il__cancel_init(&executor->cancel, NULL, 0);
 }
 

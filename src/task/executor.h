@@ -62,8 +62,10 @@ typedef struct il__executor_ops {
 
 struct il_executor {
     const il__executor_ops *ops;
-    const char *name;  /* of a pool; NULL: the caller runs its tasks */
-    unsigned workers;  /* that run tasks at a time, at least 1 */
+    const char *name; /* of a pool; NULL: the caller runs its tasks */
+    unsigned workers; /* that run tasks at a time, at least 1 */
+    /* Items of a map under way, unless that says otherwise: as many, or more where tasks wait. */
+    unsigned at_once;
     uint32_t closing;  /* atomic */
     il__cancel cancel; /* the parent of tasks that belong to no scope */
 };

@@ -90,7 +90,7 @@ static const il__executor_ops ops = {
 };
 
 static inline_executor in_place = {
-    .executor = { .ops = &ops, .workers = 1, .cancel = { .deadline = IL_FOREVER } },
+    .executor = { .ops = &ops, .workers = 1, .at_once = 1, .cancel = { .deadline = IL_FOREVER } },
 };
 
 il_executor *il__in_place(void)

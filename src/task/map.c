@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Map: as many tasks as there are workers take chunks of the index range until it is used up.
+ * Map: some tasks, as a rule as many as there are workers, take chunks of the index range until it is
+ * used up.
  *
  * A chunk is a share of what is left (guided self-scheduling, Polychronopoulos and Kuck 1987): large
  * at first, so that there are few, and small at the end, so that workers finish together whatever
@@ -18,7 +19,7 @@
 #include "task/scope.h"
 
 enum {
-    SHARES = 8,     /* a chunk is 1/SHARES of each worker's part of what is left */
+    SHARES = 8,     /* a chunk is 1/SHARES of each task's part of what is left */
     LOOK = 10,      /* microseconds between two looks whether to stop, about */
     LONGEST = 1024, /* items between them at the most */
 };
@@ -30,7 +31,7 @@ struct map {
     char *out;
     size_t in_size, out_size, count, chunk;
     const il_map_opts *opts;
-    unsigned workers;
+    unsigned tasks;
 
     size_t next;   /* atomic: the first index that nobody has taken */
     bool stop;     /* atomic: begin no further items */
@@ -51,7 +52,7 @@ static bool take(struct map *map, size_t *out_from, size_t *out_to)
     do {
         size_t left = map->count - from;
         if (!left) return false;
-        chunk = map->chunk ? map->chunk : left / (SHARES * map->workers);
+        chunk = map->chunk ? map->chunk : left / (SHARES * (size_t)map->tasks);
         if (chunk < 1) chunk = 1;
         if (chunk > left) chunk = left;
     } while (!il__cas_weak(&map->next, &from, from + chunk));
@@ -167,7 +168,7 @@ static int run_all(struct map *map, il_executor *executor)
     if (status) return status;
 
     unsigned started = 0;
-    while (!status && started < map->workers && started < map->count) {
+    while (!status && started < map->tasks && started < map->count) {
         status = il_go_with(scope, run, map, NULL, &task_opts);
         if (!status) started++;
         else if (status == -EAGAIN && !started) /* the queue_limit: until there is room for one */
@@ -199,7 +200,7 @@ int il__map_with(il__apply *apply, il_executor *executor, il_fn *fn, const void 
         .count = count,
         .chunk = opts->chunk,
         .opts = opts,
-        .workers = executor->workers,
+        .tasks = opts->at_once ? opts->at_once : executor->at_once,
         .failed_at = count,
     };
     int status = run_all(&map, executor);

@@ -54,7 +54,7 @@ static size_t round_up(size_t size)
 static int allocate(struct stream *stream, unsigned workers)
 {
     const il_stream *io = stream->io;
-    stream->blocks = 2 * (size_t)workers + 2;
+    stream->blocks = stream->opts->at_once ? stream->opts->at_once : 2 * (size_t)workers + 2;
     size_t window = io->window ? io->window : stream->blocks * ITEMS;
     if (stream->blocks > window) stream->blocks = window;
     stream->room = window / stream->blocks;

@@ -314,6 +314,47 @@ static int make_a_pool(il_executor *pool)
     return status;
 }
 
+static int tick(const il_beat *beat, void *arg)
+{
+    il__add((int *)arg, 1);
+    return 0;
+}
+
+/* A loop with all that it can have: somebody who watches over it, a timer, a signal, tasks. */
+static int use_loop(const il_loop_opts *opts)
+{
+    il_executor *loop = NULL;
+    il_timer *timer = NULL;
+    il_signal *caught = NULL;
+    int ticks = 0, number = 0, usr1 = SIGUSR1;
+    int status = il_loop_new(opts, &loop);
+    CHECK(!status == !!loop);
+    if (status) return status;
+    status = il_timer_start(loop, IL_FOREVER, 0, tick, &ticks, &timer);
+    CHECK(!status == !!timer);
+    if (!status) status = il_signal_open(loop, &usr1, 1, &caught);
+    CHECK(status || caught);
+    if (!status) raise(SIGUSR1);
+    if (!status) status = il_loop_call(loop, note, NULL, NULL, LATE);
+    if (!status && !opts->manual) status = il_signal_wait(caught, LATE, &number);
+    CHECK(status || opts->manual || number == SIGUSR1);
+    if (!status && !opts->manual) status = submit_and_park(loop);
+    il_signal_free(caught);
+    il_timer_free(timer);
+    il_executor_free(loop);
+    return status;
+}
+
+static int make_a_loop(il_executor *pool)
+{
+    return use_loop(&(il_loop_opts){ .hold_limit = IL_SEC(100) });
+}
+
+static int drive_a_loop(il_executor *pool)
+{
+    return use_loop(&(il_loop_opts){ .manual = true });
+}
+
 static int run_in_place(il_executor *pool)
 {
     il_executor *here = NULL;
@@ -501,6 +542,13 @@ static void assert_works(il_executor *pool)
     assert_int_equal(go_in_a_scope(pool), 0);
 }
 
+static il_executor *loop_of_one(void)
+{
+    il_executor *loop = NULL;
+    assert_int_equal(il_loop_new(NULL, &loop), 0);
+    return loop;
+}
+
 /* A child with pipes, read and waited for by a thread; nothing of it is left. */
 static int run_a_process(il_executor *pool)
 {
@@ -520,6 +568,7 @@ static int run_a_process(il_executor *pool)
     return status;
 }
 
+/* workers 0: on a loop. */
 static void refuse_each(operation *operate, unsigned workers)
 {
     size_t threads = il_thread_list(NULL, 0);
@@ -527,7 +576,7 @@ static void refuse_each(operation *operate, unsigned workers)
     int failures = 0;
     do { /* until fewer are asked for than the one to be refused */
         n++;
-        il_executor *pool = pool_of(workers);
+        il_executor *pool = workers ? pool_of(workers) : loop_of_one();
         begun = ended = broken = 0;
 
         il__refuse(n);
@@ -550,11 +599,14 @@ static void refuse_each(operation *operate, unsigned workers)
 #define REFUSED(operation)                                                                         \
     static void operation##_survives_each_refusal(void **state)                                    \
     {                                                                                              \
+        refuse_each(operation, 0);                                                                 \
         refuse_each(operation, 1);                                                                 \
         refuse_each(operation, 2);                                                                 \
     }
 
 REFUSED(make_a_pool)
+REFUSED(make_a_loop)
+REFUSED(drive_a_loop)
 REFUSED(submit_and_get)
 REFUSED(run_a_process)
 REFUSED(submit_and_park)
@@ -579,6 +631,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(make_a_pool_survives_each_refusal),
+        cmocka_unit_test(make_a_loop_survives_each_refusal),
+        cmocka_unit_test(drive_a_loop_survives_each_refusal),
         cmocka_unit_test(run_a_process_survives_each_refusal),
         cmocka_unit_test(submit_and_get_survives_each_refusal),
         cmocka_unit_test(submit_and_park_survives_each_refusal),

@@ -26,6 +26,7 @@ FLOORS = {
     "chan": ["task"],
     "sched": ["task"],
     "proc": ["chan", "sched"],
+    "loop": ["task", "sched", "chan"],
     "choose": ["task"],
     "diag": ["chan", "sched", "proc"],
 }

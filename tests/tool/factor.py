@@ -39,7 +39,7 @@ def numbers_are_factored_as_gnu_factor_does():
         return
     text = _lines(_numbers())
     expected = subprocess.run([GNU], input=text, capture_output=True, text=True, check=True).stdout
-    for on in "inline", "threads", "processes":
+    for on in "inline", "threads", "processes", "loop":
         done = interlock("factor", "--on", on, text=text)
         assert done.status == 0 and not done.err, done.err
         assert done.out == expected, on

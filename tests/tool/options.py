@@ -46,7 +46,7 @@ MISTAKES = {
     ("factor", "--on"): "interlock factor: option '--on' requires an argument",
     ("factor", "-j"): "interlock factor: option requires an argument -- 'j'",
     ("factor", "--on", "mars"):
-        "interlock factor: --on: 'mars' is no executor; there are: inline, threads, processes",
+        "interlock factor: --on: 'mars' is no executor; there are: inline, threads, processes, loop",
     ("factor", "-j", "many"): "interlock factor: -j: 'many' is not a whole number",
     ("factor", "-j", "0"): "interlock factor: -j: 0 is not from 1 to 4096",
     ("factor", "-j", "99999999999999999999"):

@@ -20,9 +20,12 @@
 
 struct where {
     unsigned workers; /* 0: inline */
+    bool loop;        /* an event loop */
 };
 
-static const struct where wheres[] UNUSED = { { 0 }, { 1 }, { 2 }, { 8 } };
+static const struct where wheres[] UNUSED = {
+    { 0, false }, { 1, false }, { 2, false }, { 8, false }, { 1, true },
+};
 static size_t threads_before UNUSED;
 
 UNUSED static int open_executor(void **state)
@@ -30,7 +33,8 @@ UNUSED static int open_executor(void **state)
     const struct where *where = *state;
     il_executor *executor = NULL;
     threads_before = il_thread_list(NULL, 0);
-    int status = where->workers
+    int status = where->loop ? il_loop_new(NULL, &executor)
+                 : where->workers
                      ? il_threads_new(&(il_threads_opts){ .workers = where->workers }, &executor)
                      : il_inline_new(&executor);
     *state = executor;
@@ -50,7 +54,8 @@ UNUSED static int free_executor(void **state)
 #define INLINE(test) ON(test, 0, "inline")
 #define ONE_WORKER(test) ON(test, 1, "1 worker")
 #define TWO_WORKERS(test) ON(test, 2, "2 workers")
-#define EACH_POOL(test) ONE_WORKER(test), TWO_WORKERS(test), ON(test, 3, "8 workers")
+#define A_LOOP(test) ON(test, 4, "loop")
+#define EACH_POOL(test) ONE_WORKER(test), TWO_WORKERS(test), ON(test, 3, "8 workers"), A_LOOP(test)
 #define EACH_EXECUTOR(test) INLINE(test), EACH_POOL(test)
 
 /* A pool for the length of a test that wants options of its own. */
