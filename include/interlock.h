@@ -46,6 +46,8 @@
 #include <interlock/table.h>     /* values by key, for many at once */
 #include <interlock/set.h>       /* keys, for many at once */
 
+#include <interlock/emitter.h> /* events by name, and who wants to hear of them */
+
 #include <interlock/choose.h> /* measure where a job runs best */
 
 #define IL_VERSION "0.1.0"
