@@ -46,6 +46,8 @@
 #include <interlock/table.h>     /* values by key, for many at once */
 #include <interlock/set.h>       /* keys, for many at once */
 
+#include <interlock/socket.h>  /* connections, over TCP or a Unix socket */
+#include <interlock/resolve.h> /* names and addresses */
 #include <interlock/emitter.h> /* events by name, and who wants to hear of them */
 
 #include <interlock/choose.h> /* measure where a job runs best */

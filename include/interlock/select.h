@@ -63,6 +63,8 @@ typedef enum il__kind {
     IL__WRITE,
     IL__EMPTY,
     IL__ENDED,
+    IL__READABLE,
+    IL__WRITABLE,
     IL__KINDS
 } il__kind;
 

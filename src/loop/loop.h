@@ -32,6 +32,11 @@ typedef struct il__loop {
 
     uv_async_t nudge; /* but for this: any thread sends */
 
+    unsigned due;   /* tasks of the loop that were woken in libuv's last turn, to read or write, and
+                       have not run yet; poll.c counts */
+    il_time polled; /* when that turn ended */
+    void *scratch;  /* of follow.c, made when needed */
+
     /* Deadlines of fibers, to the microsecond, where libuv counts milliseconds. */
     int alarm_fd;
     uv_poll_t alarm;
@@ -90,7 +95,7 @@ void il__timers_drop(il__loop *loop);
 void il__loop_post(il__loop *loop, il__post *post);
 
 /* Call fn(arg) in that way, and wait for it, plainly. On the loop itself it is a plain call. Works until
- * the loop is freed, closed or not. (In the child of a fork neither does anything.) */
-void il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg);
+ * the loop is freed, closed or not. (In the child of a fork neither does anything; then false.) */
+bool il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg);
 
 #endif
