@@ -47,7 +47,9 @@
 #include <interlock/set.h>       /* keys, for many at once */
 
 #include <interlock/socket.h>  /* connections, over TCP or a Unix socket */
+#include <interlock/udp.h>     /* messages, each for itself */
 #include <interlock/resolve.h> /* names and addresses */
+#include <interlock/file.h>    /* bytes on a disk */
 #include <interlock/emitter.h> /* events by name, and who wants to hear of them */
 
 #include <interlock/choose.h> /* measure where a job runs best */
