@@ -99,22 +99,35 @@ int il_socket_adopt(int fd, const il_socket_opts *opts, il_socket **out_socket)
 
 /* --- Ending ---------------------------------------------------------------------------------- */
 
-void il_socket_close(il_socket *socket)
+static void close_with(il_socket *socket, void (*end)(int fd))
 {
     if (!socket || il__swap(&socket->closed, 1)) return;
-    if (!socket->listening) shutdown(socket->poll.fd, SHUT_RDWR);
+    if (!socket->listening) end(socket->poll.fd);
     il__poll_shut(&socket->poll, IL__IN);
     il__poll_shut(&socket->poll, IL__OUT);
     il__follower_closed(socket);
 }
 
+static void shut_down(int fd)
+{
+    shutdown(fd, SHUT_RDWR);
+}
+
+/* To connect to nothing at all is to forget, in Linux; what is no TCP has no reset. */
+static void forget(int fd)
+{
+    struct sockaddr nothing = { .sa_family = AF_UNSPEC };
+    if (connect(fd, &nothing, sizeof nothing)) shut_down(fd);
+}
+
+void il_socket_close(il_socket *socket)
+{
+    close_with(socket, shut_down);
+}
+
 void il_socket_reset(il_socket *socket)
 {
-    struct linger abort = { .l_onoff = 1 };
-    if (!socket) return;
-    if (!socket->listening)
-        setsockopt(socket->poll.fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
-    il_socket_close(socket);
+    close_with(socket, forget);
 }
 
 static void released(il__poll *poll)
