@@ -60,8 +60,8 @@ int main(void)
     il_executor *loop = NULL;
     il_socket *listener = NULL;
     il_future *server = NULL;
+    il_scope *scope = NULL;
     long clients[CLIENTS];
-    char nothing[CLIENTS];
     int served = 0;
     for (long i = 0; i < CLIENTS; i++) clients[i] = i;
 
@@ -72,13 +72,15 @@ int main(void)
     snprintf(address, sizeof address, "tcp:127.0.0.1:%d", il_socket_port(listener));
 
     status = il_submit(loop, serve, &listener, sizeof listener, sizeof served, NULL, &server);
-    if (!status) status = il_map(loop, talk, clients, nothing, CLIENTS, NULL);
+    if (!status) status = il_scope_open(&(il_scope_opts){ .executor = loop }, &scope);
+    for (int i = 0; i < CLIENTS && !status; i++) status = il_go(scope, talk, &clients[i], NULL);
+    int talked = il_scope_close(scope);
     il_socket_close(listener);
     int ended = il_future_get(server, IL_FOREVER, &served);
-    printf("%s: %d of %d clients served; the server: %s\n", il_strerror(status), served, CLIENTS,
+    printf("%s: %d of %d clients served; the server: %s\n", il_strerror(talked), served, CLIENTS,
            il_strerror(ended));
     il_future_free(server);
     il_socket_free(listener);
     il_executor_free(loop);
-    return status || ended || served != CLIENTS;
+    return status || talked || ended || served != CLIENTS;
 }

@@ -114,6 +114,7 @@ int main(void)
     il_executor *loop = NULL;
     il_socket *listener = NULL, *sleeper = NULL;
     il_future *server = NULL;
+    il_scope *scope = NULL;
     long guests[GUESTS];
     int heard[GUESTS] = { 0 }, all = 0;
     for (long i = 0; i < GUESTS; i++) guests[i] = i;
@@ -126,15 +127,17 @@ int main(void)
 
     status = il_submit(loop, serve, &listener, sizeof listener, 0, NULL, &server);
     if (!status) status = il_socket_connect(address, &opts, il_after(IL_SEC(10)), &sleeper);
-    if (!status) status = il_map(loop, chat, guests, heard, GUESTS, NULL);
+    if (!status) status = il_scope_open(&(il_scope_opts){ .executor = loop }, &scope);
+    for (int i = 0; i < GUESTS && !status; i++) status = il_go(scope, chat, &guests[i], &heard[i]);
+    int chatted = il_scope_close(scope);
     il_socket_close(listener);
     int ended = il_future_get(server, IL_FOREVER, NULL);
     for (int i = 0; i < GUESTS; i++) all += heard[i];
     printf("%s: %d guests heard %d lines; %d was shown out, as it did not listen\n",
-           il_strerror(status), GUESTS, all, room.shown_out);
+           il_strerror(chatted), GUESTS, all, room.shown_out);
     il_socket_free(sleeper);
     il_future_free(server);
     il_socket_free(listener);
     il_executor_free(loop);
-    return status || ended || all < GUESTS * LINES || room.shown_out != 1;
+    return status || chatted || ended || all < GUESTS * LINES || room.shown_out != 1;
 }

@@ -81,11 +81,11 @@ static void run_uv(il__loop *loop, uv_run_mode mode)
     il__tsan_receive(&loop->pool.workers->native);
     il__bump(&loop->rounds);
     if (il__unlikely(loop->watch != NULL)) il__hold_look(loop);
+    il__store(&loop->due, 0);
     uv_run(&loop->uv, mode);
     il__timers_fire(loop);
+    il__store(&loop->polled, il_now());
     if (il__unlikely(loop->watch != NULL)) il__hold_looked(loop);
-    loop->due = 0;
-    loop->polled = il_now();
     il__tsan_hand_over(loop->pool.workers);
     il__store(&self->cancel, NULL);
     self->executor = NULL;
@@ -167,10 +167,9 @@ static bool sleep_in_uv(il__pool *pool, il_time until)
 static bool poll_uv(il__pool *pool)
 {
     il__loop *loop = of(pool);
-    run_uv(loop, UV_RUN_NOWAIT);
+    bool due = il__load(&loop->due) && il_now() - il__load(&loop->polled) < PATIENCE;
+    if (!due) run_uv(loop, UV_RUN_NOWAIT);
     return !is_called_back(loop) && !has_passed(loop->until);
-    if (!loop->due || il_now() - loop->polled >= PATIENCE) run_uv(loop, UV_RUN_NOWAIT);
-    return !is_called_back(loop);
 }
 
 void il__loop_wake(il__loop *loop)

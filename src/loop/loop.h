@@ -33,7 +33,7 @@ typedef struct il__loop {
     uv_async_t nudge; /* but for this: any thread sends */
 
     unsigned due;   /* tasks of the loop that were woken in libuv's last turn, to read or write, and
-                       have not run yet; poll.c counts */
+                       have not run yet; poll.c counts. Relaxed, for TSan, as is the next: tasks */
     il_time polled; /* when that turn ended */
     void *scratch;  /* of follow.c, made when needed */
 

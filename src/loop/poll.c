@@ -39,7 +39,7 @@ static void notify(il__poll *poll, il__way way, bool last)
         return;
     }
     if (chain && chain->mode == IL__POLL_TRIES) word |= IL__POLL_TRYING;
-    if (chain && chain->agent->executor == &poll->loop->pool.executor) poll->loop->due++;
+    if (chain && chain->agent->executor == &poll->loop->pool.executor) il__bump(&poll->loop->due);
     if (last || !chain || chain->mode != IL__POLL_TRIES) word |= IL__POLL_READY;
     if (last || !chain || way == IL__OUT) word &= ~IL__POLL_ARMED;
     il__gate_unlock(gate, word);
@@ -151,7 +151,8 @@ int il__poll_wait(il__poll *poll, il__way way, const char *what, const void *on,
         return word & IL__POLL_SHUT ? -EPIPE : il__load_acquire(&poll->status);
     }
     int status = il__gate_wait(gate, word, what, on, IL__POLL_TRIES, IL__CANCELS, until);
-    if (il__loop_here() == poll->loop && poll->loop->due) poll->loop->due--;
+    unsigned due = il__load(&poll->loop->due);
+    if (due && il__loop_here() == poll->loop) il__store(&poll->loop->due, due - 1);
     return status;
 }
 
