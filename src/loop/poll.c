@@ -17,13 +17,6 @@
 
 static const int events_of[] = { UV_READABLE, UV_WRITABLE };
 
-void il__poll_init(il__poll *poll, il__loop *loop, int fd)
-{
-    poll->loop = loop;
-    poll->fd = fd;
-    poll->gate[IL__IN].word = poll->gate[IL__OUT].word = IL__POLL_READY;
-}
-
 /* --- What the loop's thread does ------------------------------------------------------------- */
 
 /* It may be worth a try one way: one who waits is woken; the last time, all are. A reader tries at
@@ -101,6 +94,14 @@ static void watch_posted(il__post *post)
     watch(poll);
 }
 
+void il__poll_init(il__poll *poll, il__loop *loop, int fd)
+{
+    poll->loop = loop;
+    poll->fd = fd;
+    poll->post.fn = watch_posted;
+    poll->gate[IL__IN].word = poll->gate[IL__OUT].word = IL__POLL_READY;
+}
+
 /* --- What all do ----------------------------------------------------------------------------- */
 
 /* It was tried: nobody is TRYING any more, and it is READY or not. */
@@ -136,7 +137,6 @@ void il__poll_arm(il__poll *poll, il__way way)
         watch(poll);
         return;
     }
-    poll->post.fn = watch_posted;
     if (!il__swap(&poll->posted, true)) il__loop_post(poll->loop, &poll->post);
 }
 

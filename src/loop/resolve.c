@@ -142,6 +142,7 @@ int il_resolve(const char *host, const char *service, il_time until, il_address 
 {
     if ((!host && !service) || !capacity) return -EINVAL;
     if (resolve_number(host, service ? service : "0", out_addresses, capacity, out_count)) return 0;
+    if (until == IL_NOW) return -EAGAIN;
     lookup *one = NULL;
     int status = begin(host, service, &one);
     return status ? status : end(one, until, out_addresses, capacity, out_count);
