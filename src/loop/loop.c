@@ -82,10 +82,12 @@ static void run_uv(il__loop *loop, uv_run_mode mode)
     il__bump(&loop->rounds);
     if (il__unlikely(loop->watch != NULL)) il__hold_look(loop);
     il__store(&loop->due, 0);
+    il__loop_enter_uv(loop);
     uv_run(&loop->uv, mode);
     il__timers_fire(loop);
     il__store(&loop->polled, il_now());
     if (il__unlikely(loop->watch != NULL)) il__hold_looked(loop);
+    il__loop_leave_uv(loop);
     il__tsan_hand_over(loop->pool.workers);
     il__store(&self->cancel, NULL);
     self->executor = NULL;

@@ -14,6 +14,7 @@
 #include <interlock/loop.h>
 #include <interlock/timer.h>
 
+#include "base/sanitize.h"
 #include "sched/pool.h"
 
 /* A call to be made on a loop's thread, as a callback. */
@@ -71,6 +72,17 @@ il__loop *il__loop_of(il_executor *executor);
 
 /* The loop that runs here; NULL: none. */
 il__loop *il__loop_here(void);
+
+/* Tasks of a loop call libuv one after the other, on one thread: for TSan, to which fibers are
+ * threads. Around each call of a task's. */
+static inline void il__loop_enter_uv(il__loop *loop)
+{
+    il__tsan_receive(&loop->uv);
+}
+static inline void il__loop_leave_uv(il__loop *loop)
+{
+    il__tsan_hand_over(&loop->uv);
+}
 
 /* Any thread: end its sleep, or the next one. */
 void il__loop_wake(il__loop *loop);

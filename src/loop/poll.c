@@ -78,11 +78,11 @@ static int open_handle(il__poll *poll)
 
 static void watch(il__poll *poll)
 {
+    il__loop_enter_uv(poll->loop);
     int status = open_handle(poll);
-    if (!status) {
-        watch_armed(poll);
-        return;
-    }
+    if (!status) watch_armed(poll);
+    il__loop_leave_uv(poll->loop);
+    if (!status) return;
     il__store_release(&poll->status, status); /* pairs with the acquire in il__poll_wait */
     for (il__way way = IL__IN; way <= IL__OUT; way++) notify(poll, way, true);
 }
@@ -160,7 +160,10 @@ void il__poll_disarm(il__poll *poll, il__way way)
 {
     uint64_t word = il__gate_lock(&poll->gate[way]);
     il__gate_unlock(&poll->gate[way], word & ~IL__POLL_ARMED);
-    if (poll->opened) watch_armed(poll);
+    if (!poll->opened) return;
+    il__loop_enter_uv(poll->loop);
+    watch_armed(poll);
+    il__loop_leave_uv(poll->loop);
 }
 
 void il__poll_shut(il__poll *poll, il__way way)
@@ -184,7 +187,9 @@ static void on_closed(uv_handle_t *handle)
 static void close_here(void *arg)
 {
     il__poll *poll = arg;
+    il__loop_enter_uv(poll->loop);
     if (poll->opened) uv_close((uv_handle_t *)&poll->handle, on_closed);
+    il__loop_leave_uv(poll->loop);
     close(poll->fd);
     if (!poll->opened) poll->released(poll);
 }
