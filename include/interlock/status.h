@@ -15,6 +15,7 @@
  *   -ECANCELED   the task, its scope or its future was cancelled
  *   -EDEADLK     it would wait for itself
  *   -EINVAL      an argument that can never be right
+ *   -ENODATA     it ended before all of it had come
  *   -ENOEXEC     a worker process cannot find the function: other program, other library
  *   -ENOMEM      no memory
  *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
@@ -23,6 +24,9 @@
  *   -EPIPE       those it waits for will not come: dropped promise, broken barrier, closed channel
  *   -ESHUTDOWN   the executor is closed
  *   -ETIMEDOUT   the deadline passed
+ *
+ * Where a system call is behind it (processes, sockets, names, files) its own come out too:
+ * -ECONNREFUSED, -ENOENT, -EMFILE...
  *
  * A task may return any of these and any other negative number; it comes out where its future,
  * scope or thread is waited for, unchanged.

@@ -29,6 +29,7 @@ static const struct {
     { ECANCELED, "cancelled" },
     { EDEADLK, "it would wait for itself" },
     { EINVAL, "invalid argument" },
+    { ENODATA, "it ended too early" },
     { ENOEXEC, "a worker process cannot find the function" },
     { ENOMEM, "out of memory" },
     { EOVERFLOW, "more than the maximum" },
