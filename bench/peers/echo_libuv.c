@@ -7,7 +7,7 @@
  * As every echo server here it prints its port, and ends when its input does.
  */
 
-#include "bench.h"
+#include "../bench.h"
 
 #include <netinet/in.h>
 #include <pthread.h>

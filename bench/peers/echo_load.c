@@ -9,7 +9,7 @@
  *     echo_load line=echo-idle ... connections=10000 time=0    # memory of idle ones
  */
 
-#include "bench.h"
+#include "../bench.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
