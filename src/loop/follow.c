@@ -248,13 +248,15 @@ void il_socket_resume(il_socket *socket)
 
 static int follow(il_socket *socket, const il_protocol *protocol, void *arg, bool now);
 
-/* No descriptor is left: let go of the spare one, so that who waits learns that nobody will come. */
-static void turn_away(il__follower *follower)
+/* No descriptor is left: let go of the spare one, so that who waits learns that nobody will come.
+ * False: that did not help. */
+static bool turn_away(il__follower *follower)
 {
     if (follower->spare >= 0) close(follower->spare);
     int fd = accept4(follower->socket->poll.fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) close(fd);
     follower->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
 }
 
 /* False: nothing more has come in. */
@@ -262,10 +264,7 @@ static bool take_one(il__follower *follower)
 {
     il_socket *listener = follower->socket, *socket = NULL;
     int status = il_socket_accept(listener, IL_NOW, &socket);
-    if (status == -EMFILE || status == -ENFILE) {
-        turn_away(follower);
-        return true;
-    }
+    if (status == -EMFILE || status == -ENFILE) return turn_away(follower);
     if (status) return status == -ENOMEM;
     if (follow(socket, follower->protocol, follower->arg, true)) il_socket_free(socket);
     return true;

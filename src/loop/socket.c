@@ -141,7 +141,9 @@ static void released(il__poll *poll)
 void il_socket_free(il_socket *socket)
 {
     if (!socket) return;
-    if (socket->path) unlink(socket->path);
+    bool ours =
+        il__loop_of(il_socket_loop(socket)); /* and not of the process that forked this one */
+    if (socket->path && ours) unlink(socket->path);
     il__poll_close(&socket->poll, released);
 }
 
