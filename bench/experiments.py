@@ -77,6 +77,13 @@ TITLES = {
     "parked-1m-start": "1000000: start, park",
     "parked-1m-end": "1000000: wake, end",
     "parked-1m-memory": "1000000: memory a fiber",
+    "echo-64": "64 of 64 bytes",
+    "echo-64-cpu": "  server's CPU time",
+    "echo-4096": "64 of 4096 bytes",
+    "echo-4096-cpu": "  server's CPU time",
+    "echo-1000": "1000 of 64 bytes",
+    "echo-1000-cpu": "  server's CPU time",
+    "echo-idle": "memory of an idle one",
     "factor": "{n} odd 63-bit numbers",
     "run-true": "{n} times true",
     "run-true-cpu": "  CPU time, all of it",
@@ -124,6 +131,36 @@ class Entry:
                 raise RuntimeError(f"calls itself {variant}, not {self.variant}")
             lines.append((name, int(count), float(value), unit, check))
         return lines
+
+
+class EchoEntry:
+    """An echo server and its load, each a program. One worker: the server has a CPU and the load
+    another; more: both have all."""
+
+    def __init__(self, variant, program, arguments, load, workers=(1, 2)):
+        self.server = Entry(variant, program, arguments)
+        self.variant, self.load, self.workers = variant, load, workers
+
+    def measure(self, build, workers, limit):
+        cpus = sorted(os.sched_getaffinity(0))
+        own = [cpus[:1], cpus[1:]] if workers == 1 and len(cpus) > 1 else [cpus, cpus]
+        command = self.server.command(build, workers)
+        if not command:
+            return None
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, own[0])) as server:
+            try:
+                port = server.stdout.readline().strip()
+                load = Entry(self.variant, "echo_load", self.load | {
+                    "variant": self.variant, "port": port, "server": server.pid})
+                before = os.sched_getaffinity(0)
+                os.sched_setaffinity(0, own[1])
+                try:
+                    return load.measure(build, workers, limit)
+                finally:
+                    os.sched_setaffinity(0, before)
+            finally:
+                server.kill()
 
 
 class RunEntry:
@@ -214,7 +251,9 @@ class Experiment:
 
     @property
     def name(self):
-        return getattr(self.entries[0], "arguments", {}).get("what", self.subject)
+        first = self.entries[0]
+        words = getattr(first, "arguments", None) or getattr(first, "load", {})
+        return words.get("what") or words.get("line", self.subject)
 
 
 def experiments(mode):
@@ -268,6 +307,23 @@ def experiments(mode):
     words = {"what": "chan-memory", "n": 100000}
     found.append(Experiment("chan", 100000, [
         Entry(OURS, "il_chan", words, (1,)), Entry("go", "go_bench", words, (1,))]))
+
+    time_ms = size(300, 1000, 4000)
+    idle = size(1000, 10000, 10000)
+    for line, load in {
+        "echo-64": {"connections": 64, "size": 64, "time": time_ms},
+        "echo-4096": {"connections": 64, "size": 4096, "time": time_ms},
+        "echo-1000": {"connections": 1000, "size": 64, "time": time_ms},
+        "echo-idle": {"connections": idle, "size": 64, "time": 0},
+    }.items():
+        load = {"line": line} | load
+        workers = (1,) if line == "echo-idle" else (1, 2)
+        found.append(Experiment("echo", idle, [
+            EchoEntry(OURS, "il_echo", {"what": "echo"}, load, workers),
+            EchoEntry("interlock-callback", "il_echo", {"what": "callback"}, load, workers),
+            EchoEntry("libuv", "echo_libuv", {"what": "echo"}, load, workers),
+            EchoEntry("go", "go_bench", {"what": "echo"}, load, workers),
+        ]))
 
     n = size(100000, 500000, 2000000)
     for what in ("start", "start-future", "start-wait"):

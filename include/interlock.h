@@ -48,6 +48,12 @@
 #include <interlock/table.h>     /* values by key, for many at once */
 #include <interlock/set.h>       /* keys, for many at once */
 
+#include <interlock/socket.h>  /* connections, over TCP or a Unix socket */
+#include <interlock/udp.h>     /* messages, each for itself */
+#include <interlock/resolve.h> /* names and addresses */
+#include <interlock/file.h>    /* bytes on a disk */
+#include <interlock/emitter.h> /* events by name, and who wants to hear of them */
+
 #include <interlock/arena.h>       /* memory that processes share and allocate from */
 #include <interlock/shared_chan.h> /* a channel between processes */
 #include <interlock/shared_sem.h>  /* so many at a time, of several processes */

@@ -65,6 +65,8 @@ typedef enum il__kind {
     IL__EMPTY,
     IL__ENDED,
     IL__EXITED,
+    IL__READABLE,
+    IL__WRITABLE,
     IL__KINDS
 } il__kind;
 

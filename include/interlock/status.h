@@ -17,10 +17,10 @@
  *   -EDEADLK     it would wait for itself
  *   -EINVAL      an argument that can never be right
  *   -EMSGSIZE    a message above the limit
- *   -ENOBUFS     the buffer is too small for what came, which stays
- *   -ENOEXEC     a worker process cannot find the function: other program, other library
  *   -ENOBUFS     more than the buffer holds
+ *   -ENODATA     it ended before all of it had come
  *   -ENOENT      there is nothing of that name
+ *   -ENOEXEC     a worker process cannot find the function: other program, other library
  *   -ENOMEM      no memory
  *   -EOVERFLOW   more than the maximum: what a bounded semaphore was given, what a subscriber lagged
  *   -EOWNERDEAD  the process that ran it died
@@ -30,6 +30,9 @@
  *   -ESHUTDOWN   the executor is closed
  *   -ESTALE      somebody has changed it since it was read
  *   -ETIMEDOUT   the deadline passed
+ *
+ * Where a system call is behind it (processes, sockets, names, files) its own come out too:
+ * -ECONNREFUSED, -ENOENT, -EMFILE...
  *
  * A task may return any of these and any other negative number; it comes out where its future,
  * scope or thread is waited for, unchanged.

@@ -20,12 +20,13 @@
 #include "wait/choice.h"
 
 static const il__choice *const choices[IL__KINDS] = {
-    [IL__RECV] = &il__choice_recv,       [IL__SEND] = &il__choice_send,
-    [IL__HEAR] = &il__choice_hear,       [IL__DONE] = &il__choice_done,
-    [IL__ACQUIRE] = &il__choice_acquire, [IL__LOCK] = &il__choice_lock,
-    [IL__SET] = &il__choice_set,         [IL__OPEN] = &il__choice_open,
-    [IL__READ] = &il__choice_read,       [IL__WRITE] = &il__choice_write,
-    [IL__EMPTY] = &il__choice_empty,     [IL__ENDED] = &il__choice_ended,
+    [IL__RECV] = &il__choice_recv,         [IL__SEND] = &il__choice_send,
+    [IL__HEAR] = &il__choice_hear,         [IL__DONE] = &il__choice_done,
+    [IL__ACQUIRE] = &il__choice_acquire,   [IL__LOCK] = &il__choice_lock,
+    [IL__SET] = &il__choice_set,           [IL__OPEN] = &il__choice_open,
+    [IL__READ] = &il__choice_read,         [IL__WRITE] = &il__choice_write,
+    [IL__EMPTY] = &il__choice_empty,       [IL__ENDED] = &il__choice_ended,
+    [IL__READABLE] = &il__choice_readable, [IL__WRITABLE] = &il__choice_writable,
     [IL__EXITED] = &il__choice_exited,
 };
 

@@ -29,6 +29,7 @@
 #include "os/spin.h"
 
 enum { MAPPED = 1024 }; /* items of a map under way: they wait, as a rule */
+#define PATIENCE IL_MS(10)
 
 static il__loop *of(il__pool *pool)
 {
@@ -80,9 +81,13 @@ static void run_uv(il__loop *loop, uv_run_mode mode)
     il__tsan_receive(&loop->pool.workers->native);
     il__bump(&loop->rounds);
     if (il__unlikely(loop->watch != NULL)) il__hold_look(loop);
+    il__store(&loop->due, 0);
+    il__loop_enter_uv(loop);
     uv_run(&loop->uv, mode);
     il__timers_fire(loop);
+    il__store(&loop->polled, il_now());
     if (il__unlikely(loop->watch != NULL)) il__hold_looked(loop);
+    il__loop_leave_uv(loop);
     il__tsan_hand_over(loop->pool.workers);
     il__store(&self->cancel, NULL);
     self->executor = NULL;
@@ -159,10 +164,13 @@ static bool sleep_in_uv(il__pool *pool, il_time until)
     return !has_passed(loop->until) || il__pool_has_work(pool);
 }
 
+/* Not before those that were woken last time have had their turn, unless that takes long: a look tells
+ * of every descriptor again that a task is on its way to read. */
 static bool poll_uv(il__pool *pool)
 {
     il__loop *loop = of(pool);
-    run_uv(loop, UV_RUN_NOWAIT);
+    bool due = il__load(&loop->due) && il_now() - il__load(&loop->polled) < PATIENCE;
+    if (!due) run_uv(loop, UV_RUN_NOWAIT);
     return !is_called_back(loop) && !has_passed(loop->until);
 }
 
@@ -192,6 +200,7 @@ static void close_uv(il__loop *loop)
         uv_run(&loop->uv, UV_RUN_DEFAULT);
     } while (uv_loop_close(&loop->uv) == UV_EBUSY);
     if (loop->alarm_fd >= 0) close(loop->alarm_fd);
+    il__free(loop->scratch);
 }
 
 static int open_handles(il__loop *loop)
@@ -236,6 +245,8 @@ static void orphan(il__pool *pool)
     loop->turn = (il__gate){ 0 };
     loop->fires = NULL;
     il__hold_orphan(loop);
+    il__free(loop->scratch);
+    loop->scratch = NULL;
 }
 
 /* What libuv has allocated stays, in sight of those who search for leaks. */
@@ -588,14 +599,15 @@ static void be_visited(il__post *post)
     il_latch_count_down(&visit->done, 1);
 }
 
-void il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg)
+bool il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg)
 {
     struct visit visit = { { .fn = be_visited }, fn, arg, { .count = 1 } };
     if (il__loop_here() == loop) {
         fn(arg);
-        return;
+        return true;
     }
-    if (is_orphan(loop)) return;
+    if (is_orphan(loop)) return false;
     il__loop_post(loop, &visit.post);
     il_latch_wait(&visit.done);
+    return true;
 }

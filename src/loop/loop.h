@@ -14,6 +14,7 @@
 #include <interlock/loop.h>
 #include <interlock/timer.h>
 
+#include "base/sanitize.h"
 #include "sched/pool.h"
 
 /* A call to be made on a loop's thread, as a callback. */
@@ -31,6 +32,11 @@ typedef struct il__loop {
     uv_loop_t uv;  /* the loop's thread only, as is what follows */
 
     uv_async_t nudge; /* but for this: any thread sends */
+
+    unsigned due;   /* tasks of the loop that were woken in libuv's last turn, to read or write, and
+                       have not run yet; poll.c counts. Relaxed, for TSan, as is the next: tasks */
+    il_time polled; /* when that turn ended */
+    void *scratch;  /* of follow.c, made when needed */
 
     /* Deadlines of fibers, to the microsecond, where libuv counts milliseconds. */
     int alarm_fd;
@@ -67,6 +73,17 @@ il__loop *il__loop_of(il_executor *executor);
 /* The loop that runs here; NULL: none. */
 il__loop *il__loop_here(void);
 
+/* Tasks of a loop call libuv one after the other, on one thread: for TSan, to which fibers are
+ * threads. Around each call of a task's. */
+static inline void il__loop_enter_uv(il__loop *loop)
+{
+    il__tsan_receive(&loop->uv);
+}
+static inline void il__loop_leave_uv(il__loop *loop)
+{
+    il__tsan_hand_over(&loop->uv);
+}
+
 /* Any thread: end its sleep, or the next one. */
 void il__loop_wake(il__loop *loop);
 
@@ -90,7 +107,7 @@ void il__timers_drop(il__loop *loop);
 void il__loop_post(il__loop *loop, il__post *post);
 
 /* Call fn(arg) in that way, and wait for it, plainly. On the loop itself it is a plain call. Works until
- * the loop is freed, closed or not. (In the child of a fork neither does anything.) */
-void il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg);
+ * the loop is freed, closed or not. (In the child of a fork neither does anything; then false.) */
+bool il__loop_visit(il__loop *loop, void (*fn)(void *arg), void *arg);
 
 #endif

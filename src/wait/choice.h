@@ -48,6 +48,7 @@ extern const il__choice il__choice_recv, il__choice_send, il__choice_hear;
 extern const il__choice il__choice_done, il__choice_empty, il__choice_ended, il__choice_exited;
 extern const il__choice il__choice_acquire, il__choice_lock, il__choice_set, il__choice_open;
 extern const il__choice il__choice_read, il__choice_write;
+extern const il__choice il__choice_readable, il__choice_writable;
 
 /* The state of a gate that is locked, and a new one. */
 static inline uint64_t il__gate_state(const il__gate *gate)

@@ -549,6 +549,74 @@ static il_executor *loop_of_one(void)
     return loop;
 }
 
+/* --- Sockets, names, files ------------------------------------------------------------------- */
+
+static void on_talk_end(il_socket *socket, int status, void *arg)
+{
+    (void)status;
+    il_socket_free(socket);
+    il_event_set(arg);
+}
+
+/* A word there and back; the other end is a fiber's, or follows callbacks. */
+static int talk(il_socket *one, il_socket *two, bool follow)
+{
+    static const il_protocol protocol = { .on_close = on_talk_end };
+    char back[5] = "";
+    il_event over = { 0 };
+    int status = il_socket_write(one, "word", 4, LATE, NULL);
+    if (!status && !follow) status = il_socket_read_all(two, back, 4, LATE, NULL);
+    CHECK(status || follow || !strcmp(back, "word"));
+    int followed = follow ? il_socket_follow(two, &protocol, &over) : -EINVAL;
+    il_socket_free(one);
+    if (followed) il_socket_free(two);
+    else il_event_wait(&over);
+    return status ? status : follow ? followed : 0;
+}
+
+static int meet_and_talk(il_executor *loop, il_socket *listener, bool follow)
+{
+    il_socket_opts opts = { .loop = loop };
+    il_socket *one = NULL, *two = NULL;
+    char address[64];
+    snprintf(address, sizeof address, "tcp:127.0.0.1:%d", il_socket_port(listener));
+    int status = il_socket_connect(address, &opts, LATE, &one);
+    if (!status) status = il_socket_accept(listener, LATE, &two);
+    CHECK(status || (one && two));
+    if (!status) return talk(one, two, follow);
+    il_socket_free(one);
+    return status;
+}
+
+static int use_sockets(il_executor *pool)
+{
+    (void)pool;
+    il_executor *loop = NULL;
+    il_socket *listener = NULL;
+    il_udp *udp = NULL;
+    int status = il_loop_new(NULL, &loop);
+    if (status) return status;
+    il_socket_opts opts = { .loop = loop };
+    status = il_socket_listen("tcp:127.0.0.1:0", &opts, &listener);
+    for (int i = 0; i < 2 && !status; i++) status = meet_and_talk(loop, listener, i);
+    if (!status) status = il_udp_open("udp:127.0.0.1:0", &(il_udp_opts){ .loop = loop }, &udp);
+    il_udp_free(udp);
+    il_socket_free(listener);
+    il_executor_free(loop);
+    return status;
+}
+
+static int load_files(il_executor *pool)
+{
+    (void)pool;
+    void *data = NULL;
+    size_t size = 0;
+    int status = il_file_load("/proc/self/cmdline", 1 << 20, LATE, &data, &size);
+    CHECK(!status == !!data);
+    free(data);
+    return status;
+}
+
 /* A child with pipes, read and waited for by a thread; nothing of it is left. */
 static int run_a_process(il_executor *pool)
 {
@@ -609,6 +677,8 @@ REFUSED(make_a_loop)
 REFUSED(drive_a_loop)
 REFUSED(submit_and_get)
 REFUSED(run_a_process)
+REFUSED(use_sockets)
+REFUSED(load_files)
 REFUSED(submit_and_park)
 REFUSED(nest_tasks)
 REFUSED(go_in_a_scope)
@@ -634,6 +704,8 @@ int main(void)
         cmocka_unit_test(make_a_loop_survives_each_refusal),
         cmocka_unit_test(drive_a_loop_survives_each_refusal),
         cmocka_unit_test(run_a_process_survives_each_refusal),
+        cmocka_unit_test(use_sockets_survives_each_refusal),
+        cmocka_unit_test(load_files_survives_each_refusal),
         cmocka_unit_test(submit_and_get_survives_each_refusal),
         cmocka_unit_test(submit_and_park_survives_each_refusal),
         cmocka_unit_test(nest_tasks_survives_each_refusal),

@@ -77,6 +77,8 @@ func main() {
 		measureIdle(what, workers)
 	case strings.HasPrefix(what, "parked-"):
 		measureParked(what, workers)
+	case what == "echo":
+		serveEcho()
 	default:
 		die("what=%s: not a line that Go has", what)
 	}
