@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of `interlock`. */
+
+#include "tool.h"
+
+const struct command commands[] = {
+    { "choose", cmd_choose, "Measure where a job runs best, and say whether it is worth it" },
+    { "factor", cmd_factor, "Print the prime factors of numbers" },
+    { "fetch", cmd_apart, "Download files, many at a time, each whole or not at all" },
+    { "run", cmd_run, "Run command lines in parallel, and lose none" },
+    { 0 },
+};

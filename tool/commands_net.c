@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of `interlock-net`, which `interlock` has too: there they lead here. */
+
+#include "tool.h"
+
+const struct command commands[] = {
+    { "fetch", cmd_fetch, "Download files, many at a time, each whole or not at all" },
+    { 0 },
+};

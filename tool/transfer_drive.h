@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TOOL_TRANSFER_DRIVE_H
+#define TOOL_TRANSFER_DRIVE_H
+
+/*
+ * Who moves the bytes of a transfer: the thread that wants it (transfer_thread.c), or the loop that
+ * its fiber is on. What is between take and give belongs to the task.
+ */
+
+#include <curl/curl.h>
+
+struct transfer_driver {
+    /* A handle with the defaults of curl_easy_init, or NULL: no memory. */
+    CURL *(*take)(void);
+    /* Do what it is set up for, and wait. 0 with libcurl's word in *out, or -ECANCELED, -ENOMEM. */
+    int (*perform)(CURL *easy, CURLcode *out);
+    void (*give)(CURL *easy);
+};
+
+extern const struct transfer_driver transfer_on_thread;
+
+#endif
