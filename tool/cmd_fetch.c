@@ -1,35 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* interlock fetch: files over HTTP. */
-
-#include <fcntl.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
+#include "fetch_job.h"
 #include "tool.h"
-#include "transfer.h"
-
-static int print(void *arg, const void *data, size_t size)
-{
-    (void)arg;
-    return tool_write(data, size);
-}
-
 int cmd_fetch(int argc, char **argv)
 {
-    char words[512];
-    int end = TOOL_OK;
-
-    static const struct argp argp = { .parser = NULL };
-    (void)argp;
+    il_executor *loop = NULL;
+    il_future *f[100];
+    static struct fetch_out out;
+    char words[300];
+    il_loop_new(NULL, &loop);
     for (int i = 1; i < argc; i++) {
-        struct transfer_result result;
-        transfer_run(&(struct transfer){ .url = argv[i], .on_body = print, .redirects = 10 },
-                     &result);
-        transfer_words(&result, words, sizeof words);
-        if (result.end == TRANSFER_DONE && result.status == 200) continue;
-        tool_say("%s: %s", argv[i], words);
-        end = TOOL_FAILED;
+        char path[100];
+        snprintf(path, 100, "/tmp/fx/out/%d", i);
+        struct fetch_in *in = calloc(1, fetch_in_size(argv[i], path));
+        in->redirects = 10;
+        fetch_in_words(in, argv[i], path);
+        il_submit(loop, fetch_job, in, fetch_in_size(argv[i], path), sizeof out, NULL, &f[i]);
     }
-    return end;
+    for (int i = 1; i < argc; i++) {
+        int status = il_future_get(f[i], IL_FOREVER, &out);
+        transfer_words(&out.result, words, 300);
+        printf("%d %d %s: %s\n", status, out.end, argv[i], words);
+        il_future_free(f[i]);
+    }
+    transfer_end(loop);
+    il_executor_free(loop);
+    return 0;
 }

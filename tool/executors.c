@@ -24,10 +24,17 @@ static int make_processes(unsigned workers, il_executor **out_executor)
     return il_processes_new(&(il_processes_opts){ .workers = workers }, out_executor);
 }
 
+static int make_loop(unsigned workers, il_executor **out_executor)
+{
+    (void)workers;
+    return il_loop_new(NULL, out_executor);
+}
+
 const struct executor_kind executor_kinds[] = {
     { "inline", make_inline, false, false },
     { "threads", make_threads, true, false },
     { "processes", make_processes, true, true },
+    { "loop", make_loop, false, false },
     { 0 },
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One transfer: what is asked of libcurl, and what it says afterwards. All state is on the stack of
- * the task; transfer_thread.c moves the bytes.
+ * the task; transfer_thread.c or transfer_loop.c moves the bytes.
  */
 
 #include "transfer.h"
@@ -288,7 +288,7 @@ static void conclude(struct exchange *exchange, CURLcode code)
 
 int transfer_run(const struct transfer *transfer, struct transfer_result *out)
 {
-    const struct transfer_driver *driver = &transfer_on_thread;
+    const struct transfer_driver *driver = il_loop_here() ? &transfer_on_loop : &transfer_on_thread;
     struct exchange exchange = { .want = transfer, .out = out };
     struct curl_slist *headers = NULL;
     CURLcode code = CURLE_OK;

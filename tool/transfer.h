@@ -112,11 +112,16 @@ struct transfer_result {
  * filled in either case. */
 int transfer_run(const struct transfer *transfer, struct transfer_result *out);
 
+/* Before a loop that had transfers is freed: closes the connections that it kept for more. To be called
+ * when none is left, for a manual loop by one of its tasks. Nothing for other executors: their
+ * threads do it at their end. */
+void transfer_end(il_executor *executor);
+
 /* The reason in a few words, for a line: "404 Not Found", "name not found: nowhere.example",
  * "connection refused"... */
 void transfer_words(const struct transfer_result *result, char *out, size_t size);
 
-/* Could it be another time? Broken off, refused, stalled, short, 408, 429, 5xx but for
+/* Could it be another time? Broken off, stalled, short, 408, 429, 5xx but for
  * 501 and 505; not a certificate, a wrong URL or a callback. */
 bool transfer_may_retry(const struct transfer_result *result);
 

@@ -8,6 +8,7 @@
  */
 
 #include <curl/curl.h>
+#include <interlock.h>
 
 struct transfer_driver {
     /* A handle with the defaults of curl_easy_init, or NULL: no memory. */
@@ -18,5 +19,6 @@ struct transfer_driver {
 };
 
 extern const struct transfer_driver transfer_on_thread;
+extern const struct transfer_driver transfer_on_loop;
 
 #endif

@@ -101,9 +101,6 @@ bool transfer_may_retry(const struct transfer_result *result)
     case TRANSFER_SHORT:
     case TRANSFER_STALL:
     case TRANSFER_PROTOCOL:
-    case TRANSFER_REFUSED:
-    case TRANSFER_UNREACHABLE:
-    case TRANSFER_NAME:
     case TRANSFER_OTHER: return true;
     default: return false;
     }

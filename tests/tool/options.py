@@ -38,7 +38,7 @@ def version_is_that_of_the_library():
 
 MISTAKES = {
     (): "interlock: no command; 'interlock --help' lists them",
-    ("fatcor",): "interlock: 'fatcor' is no command; there are: choose, factor, run",
+    ("fatcor",): "interlock: 'fatcor' is no command; there are: choose, factor, fetch, run",
     ("--frob",): "interlock: unrecognized option '--frob'",
     ("-q",): "interlock: invalid option -- 'q'",
     ("factor", "--frob"): "interlock factor: unrecognized option '--frob'",
@@ -46,7 +46,7 @@ MISTAKES = {
     ("factor", "--on"): "interlock factor: option '--on' requires an argument",
     ("factor", "-j"): "interlock factor: option requires an argument -- 'j'",
     ("factor", "--on", "mars"):
-        "interlock factor: --on: 'mars' is no executor; there are: inline, threads, processes",
+        "interlock factor: --on: 'mars' is no executor; there are: inline, threads, processes, loop",
     ("factor", "-j", "many"): "interlock factor: -j: 'many' is not a whole number",
     ("factor", "-j", "0"): "interlock factor: -j: 0 is not from 1 to 4096",
     ("factor", "-j", "99999999999999999999"):
