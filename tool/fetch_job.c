@@ -137,7 +137,7 @@ static void request(struct attempt *attempt)
         want.from = part->size;
         want.if_range = part->validator;
         attempt->out->from = part->size;
-    } else if (in->update && !in->digest.bytes && !stat(part->name, &about)) {
+    } else if (!in->digest.bytes && !stat(part->name, &about)) {
         want.if_modified = about.st_mtime;
     }
     show(attempt);
@@ -216,7 +216,7 @@ static void conclude(struct attempt *attempt)
 
     if (came && attempt->part.fd >= 0) {
         finish(attempt);
-    } else if (came && result->status == 304 && attempt->in->update) {
+    } else if (came && result->status == 304) {
         attempt->out->end = FETCH_KEPT;
     } else if (result->end == TRANSFER_REJECTED) {
         fail(attempt, result->failure);
@@ -230,7 +230,7 @@ static void conclude(struct attempt *attempt)
 /* A file that is there, with the checksum that it should have, need not be asked for. */
 static bool is_there(const struct fetch_in *in, const char *path)
 {
-    return in->update && in->digest.bytes && !digest_check(&in->digest, path);
+    return in->digest.bytes && !digest_check(&in->digest, path);
 }
 
 int fetch_job(void *in, void *out)

@@ -25,7 +25,6 @@ struct fetch_in {
     unsigned redirects;
     bool insecure, sync;
     bool server_names; /* the name that the server gives it */
-    bool update;       /* there is a file of that name: only when the server's is newer */
     struct digest digest;
     uint16_t path; /* where in .text the path of the file begins; the URL is at 0 */
     char text[];

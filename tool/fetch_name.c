@@ -114,5 +114,6 @@ void fetch_name_number(const char *name, unsigned number, char out[FETCH_NAME])
     size_t length = (size_t)snprintf(tail, sizeof tail, "-%u%.16s", number, name + stem);
 
     stem = cut(name, stem, FETCH_NAME - 1 - length);
-    snprintf(out, FETCH_NAME, "%.*s%s", (int)stem, name, tail);
+    memcpy(out, name, stem);
+    memcpy(out + stem, tail, length + 1);
 }
