@@ -8,5 +8,8 @@ const struct command commands[] = {
     { "factor", cmd_factor, "Print the prime factors of numbers" },
     { "fetch", cmd_apart, "Download files, many at a time, each whole or not at all" },
     { "run", cmd_run, "Run command lines in parallel, and lose none" },
+#ifdef TOOL_SERVE
+    { "serve", cmd_apart, "Serve files, or a made-up site, with delays and faults" },
+#endif
     { 0 },
 };

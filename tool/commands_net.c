@@ -5,5 +5,8 @@
 
 const struct command commands[] = {
     { "fetch", cmd_fetch, "Download files, many at a time, each whole or not at all" },
+#ifdef TOOL_SERVE
+    { "serve", cmd_serve, "Serve files, or a made-up site, with delays and faults" },
+#endif
     { 0 },
 };

@@ -31,6 +31,7 @@ int cmd_choose(int argc, char **argv);
 int cmd_factor(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_serve(int argc, char **argv); /* where libmicrohttpd is */
 
 /* Read options with argp, but answer what is wrong with one line. Returns TOOL_OK or TOOL_USAGE;
  * --help and --version do not return. Every parser starts with
