@@ -119,7 +119,7 @@ static int add_line(struct fetch_list *list, const char *where, char *line)
     int count = 0;
 
     for (char *word = strtok_r(line, space, &next); word; word = strtok_r(NULL, space, &next)) {
-        if (count == 3) return tool_usage("%s more than URL, name and checksum", where);
+        if (count == 3) return tool_usage("%smore than URL, name and checksum", where);
         words[count++] = word;
     }
     if (!count || *words[0] == '#') return 0;

@@ -473,9 +473,9 @@ int fetch_run(const struct fetch_options *options, struct fetch_list *list, stru
 
     report->began = il_now();
     int status = hosts_init(&run.hosts, options->per_host);
-    if (!status) status = prepare(&run);
     if (!options->no_bar) progress_begin("fetch", "files");
-    catch_signals();
+    catch_signals(); /* after the line of progress, which catches some of them too */
+    if (!status) status = prepare(&run);
     if (!status) status = conduct_where(&run);
     progress_end();
     report_end(report, list->count - run.over);

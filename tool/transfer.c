@@ -220,12 +220,23 @@ static enum transfer_end end_of_connect(CURL *easy)
     }
 }
 
+static bool is_redirected(CURL *easy)
+{
+    long status = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    return status / 100 == 3;
+}
+
 static enum transfer_end end_of(CURL *easy, CURLcode code)
 {
     switch (code) {
     case CURLE_OK: return TRANSFER_DONE;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return TRANSFER_BAD_URL;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* of the URL, or HTTP/0.9, which is no protocol but anything */
+        return time_of(easy, CURLINFO_PRETRANSFER_TIME_T) && !is_redirected(easy)
+                   ? TRANSFER_PROTOCOL
+                   : TRANSFER_BAD_URL;
+    case CURLE_URL_MALFORMAT: return TRANSFER_BAD_URL;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST: return TRANSFER_NAME;
     case CURLE_COULDNT_CONNECT: return end_of_connect(easy);

@@ -25,6 +25,7 @@ struct watch {
     uv_poll_t poll;
     struct driver *driver;
     curl_socket_t socket;
+    int events; /* that libcurl waits for */
 };
 
 struct driver {
@@ -65,15 +66,19 @@ static void tell_ended(struct driver *driver)
     }
 }
 
+/* An error comes alone, and ends the watch. There may be bytes before it that are to be read, and which
+ * error it is libcurl finds out by reading. */
 static void on_ready(uv_poll_t *poll, int failed, int events)
 {
     struct watch *watch = IL_CONTAINER(poll, struct watch, poll);
-    int flags = failed ? CURL_CSELECT_ERR : 0, running;
+    int flags = 0, running;
 
+    if (failed) events = watch->events;
     if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
     curl_multi_socket_action(watch->driver->multi, watch->socket, flags, &running);
     tell_ended(watch->driver);
+    if (failed && watch->events) uv_poll_start(poll, watch->events, on_ready);
 }
 
 static void on_time(uv_timer_t *timer)
@@ -138,12 +143,13 @@ static int set_watch(CURL *easy, curl_socket_t socket, int what, void *arg, void
     (void)easy, (void)unused;
     struct watch *watch = find_watch(driver, socket);
     if (!watch) return what == CURL_POLL_REMOVE ? 0 : -1;
-    if (what == CURL_POLL_REMOVE) uv_poll_stop(&watch->poll);
-    else
-        uv_poll_start(&watch->poll,
-                      (what & CURL_POLL_IN ? UV_READABLE : 0) |
-                          (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-                      on_ready);
+    watch->events = 0;
+    if (what != CURL_POLL_REMOVE) {
+        if (what & CURL_POLL_IN) watch->events |= UV_READABLE;
+        if (what & CURL_POLL_OUT) watch->events |= UV_WRITABLE;
+    }
+    if (watch->events) uv_poll_start(&watch->poll, watch->events, on_ready);
+    else uv_poll_stop(&watch->poll);
     return 0;
 }
 

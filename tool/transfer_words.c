@@ -67,7 +67,11 @@ void transfer_words(const struct transfer_result *result, char *out, size_t size
 
     switch (result->end) {
     case TRANSFER_DONE: put_status(result->status, out, size); return;
-    case TRANSFER_BAD_URL: snprintf(out, size, "no URL of HTTP: %s", result->detail); return;
+    case TRANSFER_BAD_URL:
+        snprintf(out, size, "%s: %s",
+                 result->status ? "redirected to what is no URL of HTTP" : "no URL of HTTP",
+                 result->detail);
+        return;
     case TRANSFER_NAME: snprintf(out, size, "name not found: %s", host); return;
     case TRANSFER_REFUSED: snprintf(out, size, "connection refused by %s", host); return;
     case TRANSFER_UNREACHABLE: snprintf(out, size, "no route to %s", host); return;
