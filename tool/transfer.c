@@ -14,7 +14,8 @@
 
 #include "transfer_drive.h"
 
-enum { TIME = 30, CONNECTIONS_KEPT = 256 };
+enum { CONNECTIONS_KEPT = 256 };
+#define TIME IL_SEC(30)
 #define BUFFER (64L << 10)
 
 struct exchange {
@@ -22,6 +23,7 @@ struct exchange {
     struct transfer_result *out;
     CURL *easy;
     bool headed; /* the head was read and told */
+    struct pulse pulse;
     char words[CURL_ERROR_SIZE];
 };
 
@@ -88,6 +90,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
     int failure = tell_head(exchange);
 
     (void)one;
+    exchange->pulse.last = il_now();
     if (!failure && want->on_body) failure = want->on_body(want->arg, data, size);
     if (!failure) return size;
     exchange->out->failure = failure;
@@ -95,11 +98,6 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
 }
 
 /* ---- The request ---- */
-
-static long seconds(int64_t time)
-{
-    return time > 0 ? (long)((time + IL_SEC(1) - 1) / IL_SEC(1)) : TIME;
-}
 
 static void ask(CURL *easy, const struct transfer *want, char *range, struct curl_slist **headers)
 {
@@ -136,9 +134,8 @@ static void set_up(struct exchange *exchange)
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->words);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, seconds(want->connect_time));
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, seconds(want->stall_time));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)((want->connect_time ? want->connect_time : TIME) / IL_MS(1)));
     if (want->redirects) {
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
         curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)want->redirects);
@@ -148,6 +145,18 @@ static void set_up(struct exchange *exchange)
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
+}
+
+int transfer_look(CURL *easy, struct pulse *pulse, il_time *out_next)
+{
+    il_time now = il_now();
+    curl_off_t connected = 0; /* microseconds after the start */
+
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    il_time asked =
+        connected ? pulse->begun + IL_US(connected) : now; /* connecting has its own limit */
+    *out_next = (asked > pulse->last ? asked : pulse->last) + pulse->longest;
+    return *out_next <= now ? -ETIMEDOUT : 0;
 }
 
 /* ---- What came of it ---- */
@@ -240,8 +249,7 @@ static enum transfer_end end_of(CURL *easy, CURLcode code)
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST: return TRANSFER_NAME;
     case CURLE_COULDNT_CONNECT: return end_of_connect(easy);
-    case CURLE_OPERATION_TIMEDOUT:
-        return time_of(easy, CURLINFO_PRETRANSFER_TIME_T) ? TRANSFER_STALL : TRANSFER_TIMEOUT;
+    case CURLE_OPERATION_TIMEDOUT: return TRANSFER_TIMEOUT;
     case CURLE_PARTIAL_FILE: return TRANSFER_SHORT;
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
@@ -300,7 +308,12 @@ static void conclude(struct exchange *exchange, CURLcode code)
 int transfer_run(const struct transfer *transfer, struct transfer_result *out)
 {
     const struct transfer_driver *driver = il_loop_here() ? &transfer_on_loop : &transfer_on_thread;
-    struct exchange exchange = { .want = transfer, .out = out };
+    struct exchange exchange = {
+        .want = transfer,
+        .out = out,
+        .pulse = { .begun = il_now(),
+                   .longest = transfer->stall_time ? transfer->stall_time : TIME },
+    };
     struct curl_slist *headers = NULL;
     CURLcode code = CURLE_OK;
     char range[32];
@@ -313,11 +326,14 @@ int transfer_run(const struct transfer *transfer, struct transfer_result *out)
         set_up(&exchange);
         ask(exchange.easy, transfer, range, &headers);
     }
-    int status = exchange.easy ? driver->perform(exchange.easy, &code) : -ENOMEM;
+    int status = exchange.easy ? driver->perform(exchange.easy, &exchange.pulse, &code) : -ENOMEM;
     if (!status) {
         conclude(&exchange, code);
     } else {
-        out->end = status == -ECANCELED ? TRANSFER_CANCELED : TRANSFER_OTHER;
+        if (exchange.easy) read_result(exchange.easy, out);
+        out->end = status == -ETIMEDOUT   ? TRANSFER_STALL
+                   : status == -ECANCELED ? TRANSFER_CANCELED
+                                          : TRANSFER_OTHER;
         snprintf(out->detail, sizeof out->detail, "%s", il_strerror(status));
     }
     if (exchange.easy) driver->give(exchange.easy);

@@ -70,7 +70,7 @@ struct transfer {
     bool insecure;        /* any certificate will do */
     unsigned redirects;   /* to follow at most; 0: none, .location says where it would go */
     int64_t connect_time; /* ns to get connected in, name and TLS included; 0: 30 s */
-    int64_t stall_time;   /* ns without a byte; whole seconds; 0: 30 s */
+    int64_t stall_time;   /* ns without a byte, once connected; 0: 30 s */
     const char *agent;    /* User-Agent; NULL: interlock/VERSION */
     const char *if_range; /* with .from: only if it is still that; an ETag or a date */
     int64_t from;         /* > 0: ask for the bytes from there on */

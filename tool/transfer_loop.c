@@ -223,15 +223,26 @@ static void give(CURL *easy)
     driver->idle[driver->idle_count++] = easy;
 }
 
-static int perform(CURL *easy, CURLcode *out)
+static int wait_for_end(CURL *easy, struct waiter *waiter, struct pulse *pulse)
+{
+    il_time next;
+    int status;
+
+    do {
+        if (transfer_look(easy, pulse, &next)) return -ETIMEDOUT;
+        status = il_event_wait_until(&waiter->over, next);
+    } while (status == -ETIMEDOUT);
+    return status && il_event_is_set(&waiter->over) ? 0 : status;
+}
+
+static int perform(CURL *easy, struct pulse *pulse, CURLcode *out)
 {
     struct driver *driver = find_driver(il_loop_here(), true);
     struct waiter waiter = { .code = CURLE_OK };
 
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &waiter);
     if (!driver || curl_multi_add_handle(driver->multi, easy)) return -ENOMEM;
-    int status = il_event_wait_until(&waiter.over, IL_FOREVER);
-    if (status && il_event_is_set(&waiter.over)) status = 0;
+    int status = wait_for_end(easy, &waiter, pulse);
     if (status) curl_multi_remove_handle(driver->multi, easy);
     *out = waiter.code;
     return status;

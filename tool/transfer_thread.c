@@ -15,7 +15,7 @@
 
 #include <interlock.h>
 
-enum { LOOK_MS = 100 }; /* how often a cancellation is looked for */
+enum { LOOK_MS = 100 }; /* how often a cancellation and a stall are looked for */
 
 struct driver {
     CURLM *multi;
@@ -76,9 +76,10 @@ static void give(CURL *easy)
     driver->easy = easy;
 }
 
-static int wait_for_end(CURLM *multi, CURLcode *out)
+static int wait_for_end(CURLM *multi, CURL *easy, struct pulse *pulse, CURLcode *out)
 {
     int running = 1, queued;
+    il_time next;
 
     while (!curl_multi_perform(multi, &running)) {
         if (!running) {
@@ -87,17 +88,18 @@ static int wait_for_end(CURLM *multi, CURLcode *out)
             return 0;
         }
         if (il_cancelled()) return -ECANCELED;
+        if (transfer_look(easy, pulse, &next)) return -ETIMEDOUT;
         if (curl_multi_poll(multi, NULL, 0, LOOK_MS, NULL)) break;
     }
     return -ENOMEM;
 }
 
-static int perform(CURL *easy, CURLcode *out)
+static int perform(CURL *easy, struct pulse *pulse, CURLcode *out)
 {
     struct driver *driver = find_driver();
 
     if (!driver || curl_multi_add_handle(driver->multi, easy)) return -ENOMEM;
-    int status = wait_for_end(driver->multi, out);
+    int status = wait_for_end(driver->multi, easy, pulse, out);
     curl_multi_remove_handle(driver->multi, easy);
     return status;
 }

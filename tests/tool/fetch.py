@@ -45,7 +45,7 @@ def _serve(*args):
         assert found, line
         yield found[0]
     finally:
-        server.terminate()
+        server.kill()
         server.wait()
         server.stdout.close()
 
