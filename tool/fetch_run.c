@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ struct run {
     int status;
 };
 
-static volatile sig_atomic_t stopped;
+static atomic_int stopped; /* the number of the signal; set by its handler */
 
 int fetch_stopped(void)
 {
