@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+from fetching import FETCH_PEERS, FetchEntry, fetch_sites
+
 HERE = pathlib.Path(__file__).resolve().parent
 OURS = "interlock"
 MODES = {"quick": 0, "default": 1, "full": 2}
@@ -72,6 +74,11 @@ TITLES = {
     "run-true-cpu": "  CPU time, all of it",
     "run-echo": "{n} times echo",
     "run-echo-cpu": "  CPU time, all of it",
+    "fetch-ten": "10 files, 200 ms each",
+    "fetch-500": "500, 200 ms, 100 at once",
+    "fetch-many": "{n} files of 20 kB",
+    "fetch-many-cpu": "  CPU time of the client",
+    "fetch-many-server": "  CPU time of the server",
 }
 
 # What has to be there for a peer, where that is not the build alone.
@@ -80,6 +87,7 @@ COMES_WITH = {
     "std-locked": "oneTBB",
     "go": "Go", "gnu": "GNU factor",
     "xargs": "xargs -P", "parallel": "GNU parallel",
+    "curl": "curl", "aria2": "aria2", "wget2": "wget2",
 }
 
 
@@ -371,4 +379,8 @@ def experiments(mode):
     for program in ("true", "echo"):
         found.append(Experiment("run", n, [
             RunEntry(variant, program, n) for variant in (OURS, "xargs", "parallel")]))
+
+    for what, site, jobs in fetch_sites(size(1000, 10000, 10000)):
+        found.append(Experiment("fetch", site.count, [
+            FetchEntry(variant, what, site, jobs) for variant in FETCH_PEERS]))
     return found

@@ -8,6 +8,7 @@
  * of it, fetch_progress.c what is drawn meanwhile.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -212,15 +213,28 @@ static int make_list(struct fetch *fetch, struct fetch_list *list)
     return wrong;
 }
 
-static int make_folder(const char *folder)
+/* Where nothing is, no file need be looked for. */
+static bool is_empty(DIR *folder)
 {
-    struct stat about;
+    const struct dirent *entry;
 
-    if (!mkdir(folder, 0777) ||
-        (errno == EEXIST && !stat(folder, &about) && S_ISDIR(about.st_mode)))
-        return 0;
-    tool_say("%s: %s", folder, strerror(errno == EEXIST ? ENOTDIR : errno));
-    return TOOL_FAILED;
+    while ((entry = readdir(folder)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return false;
+    return true;
+}
+
+static int make_folder(struct fetch_options *options)
+{
+    DIR *folder = NULL;
+
+    if (!mkdir(options->folder, 0777) || errno == EEXIST) folder = opendir(options->folder);
+    if (!folder) {
+        tool_say("%s: %s", options->folder, strerror(errno));
+        return TOOL_FAILED;
+    }
+    options->empty = is_empty(folder);
+    closedir(folder);
+    return 0;
 }
 
 static void set_defaults(struct fetch_options *options)
@@ -259,7 +273,7 @@ int cmd_fetch(int argc, char **argv)
     if (status) return tool_failed("cannot begin", status);
     if (make_list(&fetch, &list)) end = TOOL_USAGE;
     set_defaults(&fetch.options);
-    if (!end) end = make_folder(fetch.options.folder);
+    if (!end) end = make_folder(&fetch.options);
     if (!end) {
         status = fetch_run(&fetch.options, &list, &report);
         end = finish(&report, status);

@@ -30,6 +30,7 @@ struct fetch_options {
     unsigned retries, redirects;
     int64_t connect_time, stall_time;
     const char *folder; /* that the files go to */
+    bool empty;         /* nothing is in it */
     bool insecure, sync, server_names, keep;
     bool json, timing, no_bar;
 };

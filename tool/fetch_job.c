@@ -111,8 +111,8 @@ static int on_body(void *arg, const void *data, size_t size)
 {
     struct attempt *attempt = arg;
 
-    if (attempt->part.fd < 0) return 0; /* the page of an error */
-    int status = part_write(&attempt->part, data, size);
+    if (!attempt->part.open) return 0; /* the page of an error */
+    int status = part_write(&attempt->part, data, size, size == TRANSFER_PIECE);
     show(attempt);
     return status;
 }
@@ -137,9 +137,10 @@ static void request(struct attempt *attempt)
         want.from = part->size;
         want.if_range = part->validator;
         attempt->out->from = part->size;
-    } else if (!in->digest.bytes && !stat(part->name, &about)) {
+    } else if (!in->empty && !in->digest.bytes && !stat(part->name, &about)) {
         want.if_modified = about.st_mtime;
     }
+    if (in->live) atomic_store_explicit(&in->live->from, part->size, memory_order_relaxed);
     show(attempt);
     transfer_run(&want, &attempt->out->result);
 }
@@ -173,11 +174,14 @@ static int check_size(const struct part *part)
     return part->whole < 0 || part->whole == part->size ? 0 : -ESTALE;
 }
 
-static int check_digest(const struct attempt *attempt)
+static int check_digest(struct attempt *attempt)
 {
     char path[PATH_MAX];
+    int status;
 
     if (!attempt->in->digest.bytes) return 0;
+    status = part_flush(&attempt->part);
+    if (status) return status;
     snprintf(path, sizeof path, "%s" FETCH_PART, attempt->part.name);
     return digest_check(&attempt->in->digest, path);
 }
@@ -214,7 +218,7 @@ static void conclude(struct attempt *attempt)
     const struct transfer_result *result = &attempt->out->result;
     bool came = result->end == TRANSFER_DONE;
 
-    if (came && attempt->part.fd >= 0) {
+    if (came && attempt->part.open) {
         finish(attempt);
     } else if (came && result->status == 304) {
         attempt->out->end = FETCH_KEPT;
@@ -230,7 +234,7 @@ static void conclude(struct attempt *attempt)
 /* A file that is there, with the checksum that it should have, need not be asked for. */
 static bool is_there(const struct fetch_in *in, const char *path)
 {
-    return in->digest.bytes && !digest_check(&in->digest, path);
+    return !in->empty && in->digest.bytes && !digest_check(&in->digest, path);
 }
 
 int fetch_job(void *in, void *out)
@@ -242,7 +246,8 @@ int fetch_job(void *in, void *out)
         attempt.out->end = FETCH_KEPT;
         return 0;
     }
-    part_look(&attempt.part, path, url);
+    part_look(&attempt.part, path, url, attempt.in->empty);
+    attempt.part.plain = attempt.in->digest.bytes; /* that is of a file */
     request(&attempt);
     conclude(&attempt);
     return 0;

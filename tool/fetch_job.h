@@ -16,6 +16,7 @@
 /* How far it is, for whoever draws it. Written by the job, where it runs in the same process. */
 struct fetch_live {
     _Atomic int64_t size;  /* bytes in the partial file */
+    _Atomic int64_t from;  /* of those, from an earlier attempt */
     _Atomic int64_t whole; /* bytes of the whole; -1: unknown */
 };
 
@@ -24,6 +25,7 @@ struct fetch_in {
     int64_t connect_time, stall_time; /* ns */
     unsigned redirects;
     bool insecure, sync;
+    bool empty;        /* nothing of that name, nor of a part of it, is there */
     bool server_names; /* the name that the server gives it */
     struct digest digest;
     uint16_t path; /* where in .text the path of the file begins; the URL is at 0 */

@@ -8,12 +8,15 @@
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fetch_name.h"
+
+#define HELD (64 << 10)
 
 static const char *path_of(const struct part *part, const char *end, char path[PATH_MAX])
 {
@@ -32,13 +35,14 @@ static void read_note(struct part *part, json_t *note)
     part->whole = whole;
 }
 
-void part_look(struct part *part, const char *name, const char *url)
+void part_look(struct part *part, const char *name, const char *url, bool none)
 {
     char path[PATH_MAX];
     struct stat about;
 
     *part = (struct part){ .name = name, .url = url, .fd = -1, .whole = -1 };
-    if (stat(path_of(part, FETCH_PART, path), &about) || !S_ISREG(about.st_mode)) return;
+    part->there = !none && !stat(path_of(part, FETCH_PART, path), &about);
+    if (!part->there || !S_ISREG(about.st_mode)) return;
     json_t *note = json_load_file(path_of(part, FETCH_NOTE, path), 0, NULL);
     part->noted = note != NULL;
     if (note) read_note(part, note);
@@ -58,7 +62,7 @@ static int lock(int fd, const char *path, struct stat *about)
     return 0;
 }
 
-int part_open(struct part *part, int64_t size)
+static int open_file(struct part *part, int64_t size)
 {
     char path[PATH_MAX];
     struct stat about;
@@ -75,7 +79,29 @@ int part_open(struct part *part, int64_t size)
         if (status) close(part->fd);
     } while (status == -EAGAIN);
     if (status) part->fd = -1;
-    else part->size = size;
+    else part->there = true;
+    return status;
+}
+
+int part_open(struct part *part, int64_t size)
+{
+    bool small = !size && !part->there && !part->plain && part->whole >= 0 && part->whole <= HELD;
+    int status = 0;
+
+    if (small) part->held = malloc(HELD);
+    if (!part->held) status = open_file(part, size);
+    part->open = !status;
+    if (!status) part->size = size;
+    return status;
+}
+
+/* It is a file after all. */
+static int leave_memory(struct part *part)
+{
+    int64_t size = part->size;
+    int status = part->fd < 0 ? open_file(part, 0) : 0;
+
+    part->size = size;
     return status;
 }
 
@@ -94,52 +120,125 @@ int part_note(struct part *part)
     return status;
 }
 
-int part_write(struct part *part, const void *data, size_t size)
+static int write_all(int fd, const char *at, size_t size)
 {
-    const char *at = data;
-
     while (size) {
-        ssize_t written = write(part->fd, at, size);
+        ssize_t written = write(fd, at, size);
         if (written < 0 && errno != EINTR) return -errno;
         if (written < 0) continue;
         at += written;
         size -= (size_t)written;
-        part->size += written;
     }
     return 0;
+}
+
+/* What fails to be written is no part of the part. */
+int part_flush(struct part *part)
+{
+    int status = leave_memory(part);
+    size_t size = part->held_size;
+
+    part->held_size = 0;
+    if (!status && size) status = write_all(part->fd, part->held, size);
+    if (status) part->size = part->fd < 0 ? 0 : lseek(part->fd, 0, SEEK_CUR);
+    return status;
+}
+
+static void hold(struct part *part, const void *data, size_t size)
+{
+    memcpy(part->held + part->held_size, data, size);
+    part->held_size += size;
+}
+
+int part_write(struct part *part, const void *data, size_t size, bool more)
+{
+    bool in_memory = part->fd < 0;
+    int status = 0;
+
+    if (more && !part->held) part->held = malloc(HELD);
+    if (part->held_size + size > HELD) {
+        status = part_flush(part);
+        in_memory = false;
+    }
+    part->size += (int64_t)size;
+    if (!status && part->held && size <= HELD) {
+        hold(part, data, size);
+        return more || in_memory ? 0 : part_flush(part);
+    }
+    if (!status) status = write_all(part->fd, data, size);
+    if (status) part->size = lseek(part->fd, 0, SEEK_CUR);
+    return status;
 }
 
 static int close_part(struct part *part)
 {
     int fd = part->fd;
 
+    free(part->held);
+    part->held = NULL;
+    part->held_size = 0;
+    part->open = false;
     part->fd = -1;
     return fd >= 0 && close(fd) ? -errno : 0;
+}
+
+static void set_date(int fd, int64_t modified)
+{
+    const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = modified } };
+
+    if (modified >= 0) futimens(fd, times); /* of no importance */
+}
+
+/* From memory: a file without a name, which gets one, unless another has that. False: it must be done
+ * in some other way. */
+static bool finish_nameless(struct part *part, int64_t modified, bool sync)
+{
+    char folder[PATH_MAX], self[32];
+    const char *slash = strrchr(part->name, '/');
+
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - part->name) : 1,
+             slash ? part->name : ".");
+    int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    if (fd < 0) return false;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    bool done = !write_all(fd, part->held, part->held_size);
+    set_date(fd, modified);
+    done = done && (!sync || !fdatasync(fd)) &&
+           !linkat(AT_FDCWD, self, AT_FDCWD, part->name, AT_SYMLINK_FOLLOW);
+    return !close(fd) && done;
+}
+
+/* The name first: who waits for the lock then sees that the file has become another's. */
+static int finish_file(struct part *part, int64_t modified, bool sync)
+{
+    char path[PATH_MAX];
+    int status = part_flush(part);
+
+    if (!status) set_date(part->fd, modified);
+    if (!status && sync && fdatasync(part->fd)) status = -errno;
+    if (!status && rename(path_of(part, FETCH_PART, path), part->name)) status = -errno;
+    return status;
 }
 
 int part_finish(struct part *part, int64_t modified, bool sync)
 {
     char path[PATH_MAX];
-    int status = 0;
+    bool whole = part->fd < 0 && finish_nameless(part, modified, sync);
+    int status = whole ? 0 : finish_file(part, modified, sync);
+    if (status) return status;
 
-    if (modified >= 0) {
-        const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = modified } };
-        futimens(part->fd, times); /* of no importance */
-    }
-    if (sync && fdatasync(part->fd)) status = -errno;
-    /* The name first: who waits for the lock then sees that the file has become another's. */
-    if (!status && rename(path_of(part, FETCH_PART, path), part->name)) status = -errno;
-    int closed = close_part(part);
-    if (!status && part->noted) unlink(path_of(part, FETCH_NOTE, path));
-    return status ? status : closed;
+    status = close_part(part);
+    if (part->noted) unlink(path_of(part, FETCH_NOTE, path));
+    return status;
 }
 
 void part_leave(struct part *part)
 {
-    bool opened = part->fd >= 0;
+    bool worth = part->size && *part->validator;
 
-    if (opened && part->size && !part->noted) part_note(part);
-    if (opened && (!part->size || !*part->validator)) part_discard(part);
+    if (part->open && worth) part_flush(part);
+    if (part->open && worth && !part->noted) part_note(part);
+    if (part->open && !worth) part_discard(part);
     close_part(part);
 }
 
@@ -147,9 +246,9 @@ void part_discard(struct part *part)
 {
     char path[PATH_MAX];
 
-    unlink(path_of(part, FETCH_PART, path));
+    if (part->there) unlink(path_of(part, FETCH_PART, path));
     if (part->noted) unlink(path_of(part, FETCH_NOTE, path));
-    part->noted = false;
+    part->noted = part->there = false;
     part->size = 0;
     close_part(part);
 }

@@ -18,7 +18,7 @@ enum { CELLS = 12, NAME_WIDTH = 28 };
 
 struct view {
     const struct slot *slot;
-    int64_t size, whole;
+    int64_t size, from, whole;
 };
 
 static struct view look_at(const struct slot *slot, const struct fetch_options *options)
@@ -26,6 +26,7 @@ static struct view look_at(const struct slot *slot, const struct fetch_options *
     struct view view = {
         .slot = slot,
         .size = atomic_load_explicit(&slot->live.size, memory_order_relaxed),
+        .from = atomic_load_explicit(&slot->live.from, memory_order_relaxed),
         .whole = atomic_load_explicit(&slot->live.whole, memory_order_relaxed),
     };
     char path[PATH_MAX];
@@ -83,7 +84,7 @@ static void put_view(const struct view *view, char line[PROGRESS_WIDTH])
 {
     char name[NAME_WIDTH + 1], bar[TERM_BAR(CELLS)] = "", size[24], speed[24], left[32] = "";
     double seconds = (double)(il_now() - view->slot->began) / 1e9;
-    double rate = seconds > 0 ? (double)view->size / seconds : 0;
+    double rate = seconds > 0 ? (double)(view->size - view->from) / seconds : 0;
     double share = view->whole > 0 ? (double)view->size / (double)view->whole : 0;
 
     put_name(name, view->slot->file->name);
@@ -118,7 +119,7 @@ void progress_files(const struct slot *slots, const struct fetch_options *option
         if (!slots[i].file) continue;
         struct view view = look_at(&slots[i], options);
         done += share_of(&view);
-        bytes += view.size;
+        bytes += view.size - view.from;
     }
     unsigned count = find_oldest(slots, options->slots, oldest);
     for (unsigned i = 0; i < count; i++) {

@@ -175,7 +175,8 @@ void report_end(const struct report *report, size_t left)
     double seconds = (double)(il_now() - report->began) / 1e9;
     char size[32], rate[32], number[32];
 
-    if (left) tool_say("%zu of %zu files were not fetched", left, total);
+    if (left)
+        tool_say("%zu of %zu files are still to be fetched; run it again to go on", left, total);
     if (report->failed && total > 1) tool_say("%zu of %zu files failed", report->failed, total);
     if (report->failed || left || report->options->no_bar || !term_is_tty(STDERR_FILENO)) return;
     put_size(size, sizeof size, (double)report->bytes);

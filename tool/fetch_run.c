@@ -129,6 +129,7 @@ static int fill_in(struct run *run, struct slot *slot)
         .redirects = options->redirects,
         .insecure = options->insecure,
         .sync = options->sync,
+        .empty = options->empty && !file->attempts,
         .server_names = options->server_names,
         .digest = file->digest,
     };
@@ -144,6 +145,7 @@ static int start(struct run *run, struct fetch_file *file)
     slot->began = il_now();
     slot->future = NULL;
     atomic_store_explicit(&slot->live.size, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->live.from, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->live.whole, -1, memory_order_relaxed);
     int status = fill_in(run, slot);
     if (!status)

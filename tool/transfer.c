@@ -18,6 +18,8 @@ enum { CONNECTIONS_KEPT = 256 };
 #define TIME IL_SEC(30)
 #define BUFFER (64L << 10)
 
+_Static_assert(TRANSFER_PIECE == CURL_MAX_WRITE_SIZE, "libcurl's word");
+
 struct exchange {
     const struct transfer *want;
     struct transfer_result *out;
@@ -70,7 +72,7 @@ static void read_head(CURL *easy, struct transfer_head *head)
     read_field(easy, "Last-Modified", head->last_modified, sizeof head->last_modified);
     read_field(easy, "Content-Disposition", head->disposition, sizeof head->disposition);
     read_field(easy, "Content-Range", range, sizeof range);
-    read_range(head, range);
+    if (*range) read_range(head, range);
     if (*head->last_modified) head->modified = curl_getdate(head->last_modified, NULL);
 }
 

@@ -28,7 +28,8 @@
 #include <interlock.h>
 
 enum {
-    TRANSFER_URL = 2048, /* bytes of the longest URL, with its 0 */
+    TRANSFER_PIECE = 16384, /* bytes of body at a time, at most; after that many more are at hand */
+    TRANSFER_URL = 2048,    /* bytes of the longest URL, with its 0 */
     TRANSFER_FIELD =
         256 /* of the longest field of a header that is kept; longer ones are left out */
 };

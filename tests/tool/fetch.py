@@ -338,7 +338,8 @@ def one_ctrl_c_ends_it_and_a_second_run_goes_on():
             _, err = run.communicate(timeout=60)
             server.go_on.set()
             assert run.returncode == -signal.SIGINT, (on, run.returncode)
-            assert err == "interlock fetch: 1 of 1 files were not fetched\n", (on, err)
+            assert err == ("interlock fetch: 1 of 1 files are still to be fetched; "
+                           "run it again to go on\n"), (on, err)
             assert _files(folder) == ["f.part", "f.part.json"], on
             done = _fetch("--on", on, "-d", folder, f"{server.url}/f")
             assert done.status == 0 and (folder / "f").read_bytes() == body, (on, done.err)
