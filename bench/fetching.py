@@ -111,7 +111,7 @@ class FetchEntry:
 def fetch_sites(many):
     """What is fetched: a name, the site, and how many at a time."""
     return [("fetch-ten", Site(10, 20000, 200), 10), ("fetch-500", Site(500, 20000, 200), 100),
-            ("fetch-many", Site(many, 20000, 0), 64)]
+            ("fetch-many", Site(many, 20000, 0), 16)]
 
 
 FETCH_PEERS = (OURS, "curl", "aria2", "wget2")

@@ -16,7 +16,8 @@
 
 #include "fetch_name.h"
 
-#define HELD (64 << 10)
+/* Below what makes free() tidy up all of the heap. */
+#define HELD (48 << 10)
 
 static const char *path_of(const struct part *part, const char *end, char path[PATH_MAX])
 {
@@ -83,12 +84,18 @@ static int open_file(struct part *part, int64_t size)
     return status;
 }
 
+static void make_room(struct part *part, size_t size)
+{
+    part->held = malloc(size);
+    part->held_room = part->held ? size : 0;
+}
+
 int part_open(struct part *part, int64_t size)
 {
     bool small = !size && !part->there && !part->plain && part->whole >= 0 && part->whole <= HELD;
     int status = 0;
 
-    if (small) part->held = malloc(HELD);
+    if (small) make_room(part, part->whole ? (size_t)part->whole : 1);
     if (!part->held) status = open_file(part, size);
     part->open = !status;
     if (!status) part->size = size;
@@ -155,13 +162,13 @@ int part_write(struct part *part, const void *data, size_t size, bool more)
     bool in_memory = part->fd < 0;
     int status = 0;
 
-    if (more && !part->held) part->held = malloc(HELD);
-    if (part->held_size + size > HELD) {
-        status = part_flush(part);
+    if (more && !part->held) make_room(part, HELD);
+    if (part->held_size + size > part->held_room) {
+        status = part->held ? part_flush(part) : 0;
         in_memory = false;
     }
     part->size += (int64_t)size;
-    if (!status && part->held && size <= HELD) {
+    if (!status && part->held && size <= part->held_room) {
         hold(part, data, size);
         return more || in_memory ? 0 : part_flush(part);
     }
@@ -189,22 +196,31 @@ static void set_date(int fd, int64_t modified)
     if (modified >= 0) futimens(fd, times); /* of no importance */
 }
 
+/* Some kernels, or rights, want the way through /proc. */
+static int link_nameless(int fd, const char *name)
+{
+    char self[32];
+
+    if (!linkat(fd, "", AT_FDCWD, name, AT_EMPTY_PATH)) return 0;
+    if (errno != ENOENT && errno != EPERM) return -errno;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
 /* From memory: a file without a name, which gets one, unless another has that. False: it must be done
  * in some other way. */
 static bool finish_nameless(struct part *part, int64_t modified, bool sync)
 {
-    char folder[PATH_MAX], self[32];
+    char folder[PATH_MAX];
     const char *slash = strrchr(part->name, '/');
 
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - part->name) : 1,
              slash ? part->name : ".");
     int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
     if (fd < 0) return false;
-    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     bool done = !write_all(fd, part->held, part->held_size);
     set_date(fd, modified);
-    done = done && (!sync || !fdatasync(fd)) &&
-           !linkat(AT_FDCWD, self, AT_FDCWD, part->name, AT_SYMLINK_FOLLOW);
+    done = done && (!sync || !fdatasync(fd)) && !link_nameless(fd, part->name);
     return !close(fd) && done;
 }
 

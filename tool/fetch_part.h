@@ -29,7 +29,7 @@ struct part {
     int64_t whole; /* bytes of the whole; -1: unknown */
     bool noted;    /* there is a note */
     char *held;    /* bytes that are to be written together with the next, or all; or NULL */
-    size_t held_size;
+    size_t held_size, held_room;
     char validator[TRANSFER_FIELD]; /* of this version: its ETag or its date; "": has none */
 };
 
