@@ -42,7 +42,7 @@ void fetch_in_words(struct fetch_in *in, const char *url, const char *path)
     char *end = stpcpy(in->text, url);
 
     in->path = (uint16_t)(end + 1 - in->text);
-    strcpy(in->text + in->path, path);
+    memcpy(in->text + in->path, path, strlen(path) + 1);
 }
 
 static void show(const struct attempt *attempt)
@@ -60,7 +60,7 @@ static void keep_validator(struct part *part, const struct transfer_head *head)
     const char *validator = head->etag;
 
     if (!*validator || !strncasecmp(validator, "W/", 2)) validator = head->last_modified;
-    strcpy(part->validator, validator);
+    snprintf(part->validator, sizeof part->validator, "%s", validator);
 }
 
 /* Is this the rest of what we have? */
@@ -156,10 +156,10 @@ static int rename_as_told(struct attempt *attempt)
     char wanted[FETCH_NAME], numbered[FETCH_NAME], path[PATH_MAX];
 
     if (!fetch_name_of_disposition(attempt->out->result.head.disposition, wanted)) return 0;
-    strcpy(numbered, wanted);
+    memcpy(numbered, wanted, sizeof numbered);
     for (unsigned number = 2; number < 10000; number++) {
         snprintf(path, sizeof path, "%.*s%s", folder, name, numbered);
-        strcpy(attempt->out->name, numbered);
+        snprintf(attempt->out->name, sizeof attempt->out->name, "%s", numbered);
         if (!strcmp(path, name)) return 0;
         if (!renameat2(AT_FDCWD, name, AT_FDCWD, path, RENAME_NOREPLACE)) return 0;
         if (errno != EEXIST) break;

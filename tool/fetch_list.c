@@ -63,11 +63,11 @@ static int out_of_memory(void)
 /* A name that nobody has, made of the URL. NULL: no memory. */
 static char *make_name(struct fetch_list *list, const char *url)
 {
-    char wanted[FETCH_NAME], name[FETCH_NAME];
+    char wanted[FETCH_NAME] = "", name[FETCH_NAME];
     int status = -EALREADY;
 
     fetch_name_of_url(url, wanted);
-    strcpy(name, wanted);
+    memcpy(name, wanted, sizeof name);
     for (unsigned number = 2; number < NUMBERS; number++) {
         status = il_set_add(list->names, name);
         if (status != -EALREADY) break;

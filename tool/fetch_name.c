@@ -57,7 +57,7 @@ static void clean(char *raw, size_t length, char out[FETCH_NAME])
     length = cut(raw, length, FETCH_NAME - 2);
     memcpy(out, raw, length);
     out[length] = 0;
-    if (is_taken(out)) strcpy(out + length, "_");
+    if (is_taken(out)) memcpy(out + length, "_", 2);
 }
 
 void fetch_name_of_url(const char *url, char out[FETCH_NAME])
@@ -70,7 +70,7 @@ void fetch_name_of_url(const char *url, char out[FETCH_NAME])
     while (from && path[from - 1] != '/') from--;
     size_t length = from ? decode(path + from, size - from, raw, sizeof raw) : 0;
     if (!length) {
-        strcpy(out, "index.html");
+        snprintf(out, FETCH_NAME, "index.html");
         return;
     }
     clean(raw, length, out);
@@ -115,5 +115,6 @@ void fetch_name_number(const char *name, unsigned number, char out[FETCH_NAME])
 
     stem = cut(name, stem, FETCH_NAME - 1 - length);
     memcpy(out, name, stem);
-    memcpy(out + stem, tail, length + 1);
+    memcpy(out + stem, tail, length);
+    out[stem + length] = 0;
 }

@@ -32,7 +32,7 @@ static void read_note(struct part *part, json_t *note)
 
     json_unpack(note, "{s:s, s:s, s?I}", "url", &url, "validator", &validator, "size", &whole);
     if (strcmp(url, part->url) != 0 || strlen(validator) >= sizeof part->validator) return;
-    strcpy(part->validator, validator);
+    snprintf(part->validator, sizeof part->validator, "%s", validator);
     part->whole = whole;
 }
 
@@ -66,7 +66,7 @@ static int lock(int fd, const char *path, struct stat *about)
 static int open_file(struct part *part, int64_t size)
 {
     char path[PATH_MAX];
-    struct stat about;
+    struct stat about = { 0 };
     int status;
 
     path_of(part, FETCH_PART, path);
@@ -189,6 +189,27 @@ static int close_part(struct part *part)
     return fd >= 0 && close(fd) ? -errno : 0;
 }
 
+/* "." or "folder/", of a path */
+static const char *folder_of(const char *name, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(name, '/');
+
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash + 1 - name) : 1, slash ? name : ".");
+    return folder;
+}
+
+/* The name, too, is to be on the disk. */
+static int sync_folder(const struct part *part)
+{
+    char folder[PATH_MAX];
+    int fd = open(folder_of(part->name, folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) return -errno;
+    int status = fsync(fd) ? -errno : 0;
+    close(fd);
+    return status;
+}
+
 static void set_date(int fd, int64_t modified)
 {
     const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = modified } };
@@ -212,11 +233,8 @@ static int link_nameless(int fd, const char *name)
 static bool finish_nameless(struct part *part, int64_t modified, bool sync)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(part->name, '/');
 
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - part->name) : 1,
-             slash ? part->name : ".");
-    int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    int fd = open(folder_of(part->name, folder), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
     if (fd < 0) return false;
     bool done = !write_all(fd, part->held, part->held_size);
     set_date(fd, modified);
@@ -243,7 +261,9 @@ int part_finish(struct part *part, int64_t modified, bool sync)
     int status = whole ? 0 : finish_file(part, modified, sync);
     if (status) return status;
 
-    status = close_part(part);
+    if (sync) status = sync_folder(part);
+    int closed = close_part(part);
+    if (!status) status = closed;
     if (part->noted) unlink(path_of(part, FETCH_NOTE, path));
     return status;
 }

@@ -29,12 +29,12 @@ static struct view look_at(const struct slot *slot, const struct fetch_options *
         .from = atomic_load_explicit(&slot->live.from, memory_order_relaxed),
         .whole = atomic_load_explicit(&slot->live.whole, memory_order_relaxed),
     };
-    char path[PATH_MAX];
+    char path[PATH_MAX], part[PATH_MAX + 16];
     struct stat about;
 
-    if (options->kind->apart && fetch_path(options, slot->file->name, path, sizeof path - 16)) {
-        strcat(path, FETCH_PART);
-        if (!stat(path, &about)) view.size = about.st_size;
+    if (options->kind->apart && fetch_path(options, slot->file->name, path, sizeof path)) {
+        snprintf(part, sizeof part, "%s" FETCH_PART, path);
+        if (!stat(part, &about)) view.size = about.st_size;
     }
     return view;
 }
@@ -128,7 +128,7 @@ void progress_files(const struct slot *slots, const struct fetch_options *option
     }
     int length =
         put_bytes(words, sizeof words - 3, (double)bytes / ((double)(il_now() - began + 1) / 1e9));
-    strcpy(words + length, "/s");
+    memcpy(words + length, "/s", 3);
     progress_more(words, lines, count);
     progress_show(done / (double)total, over);
 }

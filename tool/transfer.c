@@ -43,7 +43,7 @@ static void read_field(CURL *easy, const char *name, char *out, size_t size)
     struct curl_header *header;
 
     if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header)) return;
-    if (strlen(header->value) < size) strcpy(out, header->value);
+    if (strlen(header->value) < size) snprintf(out, size, "%s", header->value);
 }
 
 /* bytes 100-199/200, with * for what is not said */
@@ -168,7 +168,7 @@ static void keep_text(CURL *easy, CURLINFO what, char *out, size_t size)
     const char *text = NULL;
 
     curl_easy_getinfo(easy, what, &text);
-    if (text && strlen(text) < size) strcpy(out, text);
+    if (text && strlen(text) < size) snprintf(out, size, "%s", text);
 }
 
 static int64_t time_of(CURL *easy, CURLINFO what)
