@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -249,6 +250,19 @@ static void set_defaults(struct fetch_options *options)
     if (!options->per_host) options->per_host = PER_HOST_DEFAULT;
 }
 
+/* Each transfer may have a connection, a file, and the two ends by which a name is asked for. */
+static int get_descriptors(const struct fetch_options *options)
+{
+    rlim_t wanted = 4 * (rlim_t)options->slots + 64;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted) return 0;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (!setrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur >= wanted) return 0;
+    return tool_usage("-j %u: the limit of open files, %llu, is too low for that (ulimit -n)",
+                      options->slots, (unsigned long long)limit.rlim_max);
+}
+
 static int finish(const struct report *report, int status)
 {
     if (report->write_status) {
@@ -273,6 +287,7 @@ int cmd_fetch(int argc, char **argv)
     if (status) return tool_failed("cannot begin", status);
     if (make_list(&fetch, &list)) end = TOOL_USAGE;
     set_defaults(&fetch.options);
+    if (!end && get_descriptors(&fetch.options)) end = TOOL_USAGE;
     if (!end) end = make_folder(&fetch.options);
     if (!end) {
         status = fetch_run(&fetch.options, &list, &report);
