@@ -76,6 +76,7 @@ static const struct argp argp = {
         "\v"
         "Examples:\n"
         "  interlock choose\n"
+        "  interlock crawl https://example.org\n"
         "  interlock factor 12 18446744073709551557\n"
         "  interlock fetch -i urls -d downloads\n"
         "  interlock run -j4 'gzip -k {}' ::: *.txt\n"

@@ -28,6 +28,7 @@ extern const struct command commands[]; /* of this program; ends with .name NULL
 
 int cmd_apart(int argc, char **argv); /* whatever interlock-net does */
 int cmd_choose(int argc, char **argv);
+int cmd_crawl(int argc, char **argv);
 int cmd_factor(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_run(int argc, char **argv);

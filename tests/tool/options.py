@@ -87,6 +87,12 @@ MISTAKES = {
 }
 if NET:
     MISTAKES |= {
+        ("crawl",): "interlock crawl: no URL; --help has examples",
+        ("crawl", "ftp://x/"): "interlock crawl: 'ftp://x/' is no URL of http or https",
+        ("crawl", "-j", "0", "x"): "interlock crawl: -j: 0 is not from 1 to 1024",
+        ("crawl", "--on", "inline", "-j2", "x"): "interlock crawl: -j 2: inline has one worker",
+        ("crawl", "--depth", "-1", "x"): "interlock crawl: --depth: '-1' is not a whole number",
+        ("crawl", "--host", "a/b", "x"): "interlock crawl: --host: 'a/b' is no name of a host",
         ("fetch",): "interlock fetch: no URL; --help has examples",
         ("fetch", "ftp://a/b"): "interlock fetch: 'ftp://a/b' is no URL of http or https",
         ("fetch", "-o", "x", "http://a/b", "http://a/c"):
