@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What bench/run measures: the programs of each subject, their arguments, and the sizes."""
+import contextlib
+import csv
 import hashlib
 import os
 import pathlib
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -70,6 +73,8 @@ TITLES = {
     "parked-1m-end": "1000000: wake, end",
     "parked-1m-memory": "1000000: memory a fiber",
     "factor": "{n} odd 63-bit numbers",
+    "crawl": "a page of a site of {n}",
+    "crawl-cpu": "  CPU time, without the server's",
     "run-true": "{n} times true",
     "run-true-cpu": "  CPU time, all of it",
     "run-echo": "{n} times echo",
@@ -158,6 +163,57 @@ class RunEntry:
         name = f"run-{self.program}"
         return [(name, workers, spent * 1e3 / self.n, "ms", check),
                 (f"{name}-cpu", workers, cpu * 1e3 / self.n, "ms", check)]
+
+
+@contextlib.contextmanager
+def served(build, *arguments):
+    """The URL of a site that `interlock serve` makes up, or None."""
+    tool = build / "tool" / "interlock"
+    with subprocess.Popen([str(tool), "serve", "--port=0", *arguments], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as server:
+        found = re.search(r"http://\S+", server.stdout.readline())
+        try:
+            yield found and found[0]
+        finally:
+            server.terminate()
+
+
+class CrawlEntry:
+    """`interlock crawl` or wget2 over a site of n pages; the check is how many of them were found."""
+
+    def __init__(self, variant, n, workers=(16,)):
+        self.variant, self.n, self.workers = variant, n, workers
+
+    def command(self, build, workers, url, stats):
+        if self.variant == OURS:
+            return [str(build / "tool" / "interlock"), "crawl", "--list", f"-j{workers}",
+                    f"--per-host={workers}", url]
+        return [shutil.which("wget2"), "--quiet", "--recursive", "--level=0", "--spider",
+                f"--max-threads={workers}", f"--stats-site=csv:{stats}", url]
+
+    def pages(self, output, stats):
+        if self.variant == OURS:
+            return sum(line.startswith("ok 200 ") for line in output.splitlines())
+        with open(stats, encoding="utf-8") as rows:
+            found = {row["URL"] for row in csv.DictReader(rows) if row["Status"] == "200"}
+        return sum(not url.endswith("/robots.txt") for url in found)
+
+    def measure(self, build, workers, limit):
+        if self.variant != OURS and not shutil.which(self.variant):
+            return None
+        with served(build, f"--pages={self.n}") as url, tempfile.NamedTemporaryFile() as stats:
+            if not url:
+                return None
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            start = time.perf_counter()
+            done = subprocess.run(self.command(build, workers, url, stats.name), text=True,
+                                  capture_output=True, timeout=limit, check=False)
+            spent = time.perf_counter() - start
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)  # not the server, which still runs
+            check = str(self.pages(done.stdout, stats.name))
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return [("crawl", workers, spent * 1e6 / self.n, "us", check),
+                ("crawl-cpu", workers, cpu * 1e6 / self.n, "us", check)]
 
 
 class FactorEntry:
@@ -374,6 +430,10 @@ def experiments(mode):
     numbers = Numbers(size(2000, 20000, 100000))
     found.append(Experiment("factor", numbers.count, [
         FactorEntry(OURS, numbers), FactorEntry("gnu", numbers, (1,))], speed_up=True))
+
+    n = size(1000, 5000, 20000)
+    found.append(Experiment("crawl", n, [
+        CrawlEntry(OURS, n), CrawlEntry("wget2", n)]))
 
     n = size(500, 3000, 10000)
     for program in ("true", "echo"):
