@@ -58,11 +58,13 @@ check-models: ready-check ## the models of parking, deque, sleep and close, in e
 check-mutations: ready-check ## plant faults in a copy of the sources: do the tests find each? (for the night)
 	@scripts/check-mutations
 
-check-nightly: ready ## a million uses of each primitive, the schedule fuzzed; thousands of kills (some minutes)
+check-nightly: ready ## a million uses of each primitive, the schedule fuzzed; thousands of kills, faults of fetch
 	$(call build,$(BUILD))
 	@ninja -C $(BUILD) $(STRESS:%=tests/stress_%) tests/stress_processes | tail -n 1
 	@scripts/check-schedules --build $(BUILD)
 	@IL_STRESS=4000 $(BUILD)/tests/stress_processes
+	@! test -x $(BUILD)/tool/interlock-net || \
+		IL_ROUNDS=50 tests/tool/fetch.py $(BUILD)/tool/interlock | tail -n 40
 
 check-aarch64: ready-aarch64 ## unit tests, examples and some stress, built for AArch64, under qemu
 	$(call build,build-aarch64,--cross-file scripts/aarch64.ini)

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What bench/run measures: the programs of each subject, their arguments, and the sizes."""
+import contextlib
+import csv
 import hashlib
 import os
 import pathlib
 import random
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+
+from fetching import FETCH_PEERS, FetchEntry, fetch_sites
 
 HERE = pathlib.Path(__file__).resolve().parent
 OURS = "interlock"
@@ -85,10 +90,17 @@ TITLES = {
     "echo-1000-cpu": "  server's CPU time",
     "echo-idle": "memory of an idle one",
     "factor": "{n} odd 63-bit numbers",
+    "crawl": "a page of a site of {n}",
+    "crawl-cpu": "  CPU time, without the server's",
     "run-true": "{n} times true",
     "run-true-cpu": "  CPU time, all of it",
     "run-echo": "{n} times echo",
     "run-echo-cpu": "  CPU time, all of it",
+    "fetch-ten": "10 files, 200 ms each",
+    "fetch-500": "500, 200 ms, 100 at once",
+    "fetch-many": "{n} files of 20 kB",
+    "fetch-many-cpu": "  CPU time of the client",
+    "fetch-many-server": "  CPU time of the server",
 }
 
 # What has to be there for a peer, where that is not the build alone.
@@ -97,6 +109,7 @@ COMES_WITH = {
     "std-locked": "oneTBB",
     "go": "Go", "gnu": "GNU factor",
     "xargs": "xargs -P", "parallel": "GNU parallel",
+    "curl": "curl", "aria2": "aria2", "wget2": "wget2",
 }
 
 
@@ -197,6 +210,57 @@ class RunEntry:
         name = f"run-{self.program}"
         return [(name, workers, spent * 1e3 / self.n, "ms", check),
                 (f"{name}-cpu", workers, cpu * 1e3 / self.n, "ms", check)]
+
+
+@contextlib.contextmanager
+def served(build, *arguments):
+    """The URL of a site that `interlock serve` makes up, or None."""
+    tool = build / "tool" / "interlock"
+    with subprocess.Popen([str(tool), "serve", "--port=0", *arguments], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as server:
+        found = re.search(r"http://\S+", server.stdout.readline())
+        try:
+            yield found and found[0]
+        finally:
+            server.terminate()
+
+
+class CrawlEntry:
+    """`interlock crawl` or wget2 over a site of n pages; the check is how many of them were found."""
+
+    def __init__(self, variant, n, workers=(16,)):
+        self.variant, self.n, self.workers = variant, n, workers
+
+    def command(self, build, workers, url, stats):
+        if self.variant == OURS:
+            return [str(build / "tool" / "interlock"), "crawl", "--list", f"-j{workers}",
+                    f"--per-host={workers}", url]
+        return [shutil.which("wget2"), "--quiet", "--recursive", "--level=0", "--spider",
+                f"--max-threads={workers}", f"--stats-site=csv:{stats}", url]
+
+    def pages(self, output, stats):
+        if self.variant == OURS:
+            return sum(line.startswith("ok 200 ") for line in output.splitlines())
+        with open(stats, encoding="utf-8") as rows:
+            found = {row["URL"] for row in csv.DictReader(rows) if row["Status"] == "200"}
+        return sum(not url.endswith("/robots.txt") for url in found)
+
+    def measure(self, build, workers, limit):
+        if self.variant != OURS and not shutil.which(self.variant):
+            return None
+        with served(build, f"--pages={self.n}") as url, tempfile.NamedTemporaryFile() as stats:
+            if not url:
+                return None
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            start = time.perf_counter()
+            done = subprocess.run(self.command(build, workers, url, stats.name), text=True,
+                                  capture_output=True, timeout=limit, check=False)
+            spent = time.perf_counter() - start
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)  # not the server, which still runs
+            check = str(self.pages(done.stdout, stats.name))
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return [("crawl", workers, spent * 1e6 / self.n, "us", check),
+                ("crawl-cpu", workers, cpu * 1e6 / self.n, "us", check)]
 
 
 class FactorEntry:
@@ -464,8 +528,16 @@ def experiments(mode):
     found.append(Experiment("factor", numbers.count, [
         FactorEntry(OURS, numbers), FactorEntry("gnu", numbers, (1,))], speed_up=True))
 
+    n = size(1000, 5000, 20000)
+    found.append(Experiment("crawl", n, [
+        CrawlEntry(OURS, n), CrawlEntry("wget2", n)]))
+
     n = size(500, 3000, 10000)
     for program in ("true", "echo"):
         found.append(Experiment("run", n, [
             RunEntry(variant, program, n) for variant in (OURS, "xargs", "parallel")]))
+
+    for what, site, jobs in fetch_sites(size(1000, 10000, 10000)):
+        found.append(Experiment("fetch", site.count, [
+            FetchEntry(variant, what, site, jobs) for variant in FETCH_PEERS]))
     return found

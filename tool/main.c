@@ -12,17 +12,10 @@
 
 #include "tool.h"
 
-static const struct command commands[] = {
-    { "choose", cmd_choose, "Measure where a job runs best, and say whether it is worth it" },
-    { "factor", cmd_factor, "Print the prime factors of numbers" },
-    { "run", cmd_run, "Run command lines in parallel, and lose none" },
-};
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
 static const struct command *find(const char *name)
 {
-    for (int i = 0; i < COMMANDS; i++) {
-        if (!strcmp(commands[i].name, name)) return &commands[i];
+    for (const struct command *one = commands; one->name; one++) {
+        if (!strcmp(one->name, name)) return one;
     }
     return NULL;
 }
@@ -32,9 +25,9 @@ static int unknown(const char *name)
     char names[256] = "";
     size_t length = 0;
 
-    for (int i = 0; i < COMMANDS && length < sizeof names; i++)
-        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "",
-                                   commands[i].name);
+    for (const struct command *one = commands; one->name && length < sizeof names; one++)
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s",
+                                   length ? ", " : "", one->name);
     return tool_usage("'%s' is no command; there are: %s", name, names);
 }
 
@@ -68,8 +61,8 @@ static char *with_commands(int key, const char *text, void *input)
     FILE *stream = open_memstream(&whole, &size);
     if (!stream) return (char *)text;
     fprintf(stream, "%s\n\nCommands:\n", text);
-    for (int i = 0; i < COMMANDS; i++)
-        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    for (const struct command *one = commands; one->name; one++)
+        fprintf(stream, "  %-10s %s\n", one->name, one->summary);
     fprintf(stream, "\n'interlock COMMAND --help' tells more about each.\n\nOptions:");
     fclose(stream);
     return whole;
@@ -83,7 +76,9 @@ static const struct argp argp = {
         "\v"
         "Examples:\n"
         "  interlock choose\n"
+        "  interlock crawl https://example.org\n"
         "  interlock factor 12 18446744073709551557\n"
+        "  interlock fetch -i urls -d downloads\n"
         "  interlock run -j4 'gzip -k {}' ::: *.txt\n"
         "\n"
         "Ends with 0 when all is done, 1 when something failed, 2 when the command line is wrong.",

@@ -12,6 +12,7 @@
  * time; used by the main thread.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Begin. `what` names the work and `unit` what is counted; both are borrowed until the end. */
@@ -19,6 +20,14 @@ void progress_begin(const char *what, const char *unit);
 
 /* `share` of it is done, 0 to 1; negative: nobody knows. `count` units are. */
 void progress_show(double share, uint64_t count);
+
+/* What is beside and below the line from now on: words in place of the rate of units, NULL for that
+ * rate; and lines, each cut to the width of the terminal. Copied; drawn by the next show. */
+enum { PROGRESS_LINES = 4, PROGRESS_WIDTH = 256 };
+void progress_more(const char *words, const char lines[][PROGRESS_WIDTH], unsigned count);
+
+/* Would it be drawn now? To spare the work of progress_more. */
+bool progress_is_due(void);
 
 /* Take the line away, before something else is written to the terminal; the next show redraws. */
 void progress_hide(void);

@@ -3,7 +3,9 @@
 #define TOOL_TOOL_H
 
 /*
- * What the commands share. A command is one row of the table in main.c and one cmd_<verb>.c.
+ * What the commands share. A command is one cmd_<verb>.c and a row of a table: commands.c is that of
+ * `interlock`, commands_net.c that of `interlock-net`, the program with what speaks HTTP. Those have
+ * a row in both: apart.c goes over to the other program.
  */
 
 #include <argp.h>
@@ -22,9 +24,15 @@ struct command {
     const char *summary;               /* a line for --help */
 };
 
+extern const struct command commands[]; /* of this program; ends with .name NULL */
+
+int cmd_apart(int argc, char **argv); /* whatever interlock-net does */
 int cmd_choose(int argc, char **argv);
+int cmd_crawl(int argc, char **argv);
 int cmd_factor(int argc, char **argv);
+int cmd_fetch(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_serve(int argc, char **argv); /* where libmicrohttpd is */
 
 /* Read options with argp, but answer what is wrong with one line. Returns TOOL_OK or TOOL_USAGE;
  * --help and --version do not return. Every parser starts with

@@ -78,6 +78,8 @@ static void see_to_previous(il__worker *worker)
     il__after after = worker->after;
     worker->after = IL__NOTHING;
     il__tsan_receive(worker); /* its thread at its start, which set up thread-locals */
+    /* What the tasks of a loop share is shared without locks: each sees what the others did. */
+    if (worker->pool->idler) il__tsan_receive(&worker->native);
 
     if (after == IL__REQUEUE) {
         il__worker_push(worker, &from->job);
