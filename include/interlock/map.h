@@ -17,7 +17,10 @@
 IL__BEGIN
 
 typedef struct il_map_opts {
-    size_t chunk;  /* items handed to a worker at a time; 0: found by itself */
+    size_t chunk; /* items handed to a worker at a time; 0: found by itself */
+    /* That take items; 0: as many as the executor has workers. More, on a loop or on threads, for items
+     * that wait: so many wait at once. Worker processes take one item at a time, whatever is said. */
+    unsigned tasks;
     il_time until; /* for the whole map; 0: no deadline */
     void (*on_progress)(size_t done, size_t total, void *arg); /* called now and then, by one task
                           at a time, `done` rising, and a last time with done == total if all ran */

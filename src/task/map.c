@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Map: as many tasks as there are workers take chunks of the index range until it is used up.
+ * Map: as many tasks as there are workers, or as are asked for, take chunks of the index range until it is used up.
  *
  * A chunk is a share of what is left (guided self-scheduling, Polychronopoulos and Kuck 1987): large
  * at first, so that there are few, and small at the end, so that workers finish together whatever
@@ -196,7 +196,7 @@ int il__map_with(il__apply *apply, il_executor *executor, il_fn *fn, const void 
         .count = count,
         .chunk = opts->chunk,
         .opts = opts,
-        .workers = executor->workers,
+        .workers = opts->tasks ? opts->tasks : executor->workers,
         .failed_at = count,
     };
     int status = run_all(&map, executor);
