@@ -4,6 +4,9 @@
 #include "tool.h"
 
 const struct command commands[] = {
+#ifdef TOOL_SERVE
+    { "choose", cmd_choose, "Measure where a job runs best, and say whether it is worth it" },
+#endif
     { "fetch", cmd_fetch, "Download files, many at a time, each whole or not at all" },
 #ifdef TOOL_SERVE
     { "serve", cmd_serve, "Serve files, or a made-up site, with delays and faults" },
