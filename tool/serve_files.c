@@ -195,7 +195,7 @@ static int list(int fd, const char *path, struct content *out_content)
     closedir(folder);
     if (page) {
         if (strlen(path) >= PATH_MAX) path = "/";
-        qsort(names, count, sizeof *names, compare_name);
+        if (count) qsort(names, count, sizeof *names, compare_name);
         fprintf(page,
                 "<!doctype html>\n<meta charset=\"utf-8\">\n<title>%s</title>\n<h1>%s</h1>\n<ul>\n",
                 html_escape(path, title), title);
