@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes. */
+/* Which path is what: the routes of each site, and answers of a few words. */
 
 #include "serve_site.h"
 
