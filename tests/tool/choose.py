@@ -131,15 +131,15 @@ def _session(number):
     return left
 
 
-def without_a_job_it_does_all_and_an_interrupt_leaves_nothing_behind():
+def without_a_job_it_does_all_and_a_signal_leaves_nothing_behind():
     if not FETCH:
         return
     process = start("choose", "--runs", "1", "--json", stdout=subprocess.PIPE,
                     start_new_session=True)
     jobs = [json.loads(process.stdout.readline())["job"] for _ in range(2)]
     assert jobs == ["factor", "fetch-10"]
-    process.send_signal(signal.SIGINT)  # in the midst of the third, with its server
-    assert process.wait() == -signal.SIGINT
+    process.send_signal(signal.SIGTERM)  # in the midst of the third, with its server
+    assert process.wait() == -signal.SIGTERM
     until = time.monotonic() + 20
     while _session(process.pid) and time.monotonic() < until:
         time.sleep(0.05)  # sleeps: the kernel ends them after it has told us
