@@ -32,7 +32,7 @@ enum { HOW = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 static int walk(int folder, const char *path)
 {
     char name[NAME_MAX + 1];
-    int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+    int at = openat(folder, ".", HOW | O_DIRECTORY); /* not a duplicate: those share their offset */
 
     while (at >= 0 && *(path += strspn(path, "/"))) {
         size_t size = strcspn(path, "/");
