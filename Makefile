@@ -25,7 +25,7 @@ endef
 all: ready ## build the library and the tool into build/ (the default)
 	$(call build,$(BUILD))
 
-run: all ## the main job: which way of running pays off for factoring 10,000 numbers?
+run: all ## the main jobs: which way of running pays off for factoring, which for downloading?
 	@$(BUILD)/tool/interlock choose
 
 test: all ## run every test of the plain build

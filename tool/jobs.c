@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The jobs by name. */
+/* The jobs of `interlock`. */
 
 #include "jobs.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "block.h"
 #include "factor.h"
+#include "tool.h"
 
 /* ---- factor: ten thousand numbers by trial division, as in the book ---- */
 
@@ -31,13 +31,15 @@ static int factor_one(void *in, void *out)
     return 0;
 }
 
-static int factor_open(il_job *job, json_t **out_input)
+static int factor_open(const struct job_kind *kind, il_job *job, json_t **out_input)
 {
     uint64_t *numbers = malloc(FACTOR_COUNT * sizeof *numbers);
     json_t *input =
         json_pack("{s:i, s:i, s:i, s:i, s:s}", "count", FACTOR_COUNT, "seed", FACTOR_SEED, "low",
                   FACTOR_LOW, "high", FACTOR_HIGH, "method", "trial");
 
+    (void)kind;
+    factor_init();
     if (!numbers || !input) {
         free(numbers);
         json_decref(input);
@@ -63,15 +65,12 @@ static void factor_close(il_job *job)
 }
 
 const struct job_kind job_kinds[] = {
-    { "factor", "10,000 numbers from 20,000 to 100,000,000, by trial division", factor_open,
-      factor_close },
+    { .name = "factor",
+      .summary = "10,000 numbers from 20,000 to 100,000,000, by trial division",
+      .open = factor_open,
+      .close = factor_close },
+#ifdef TOOL_SERVE
+    { .name = "fetch", .apart = cmd_apart },
+#endif
     { 0 },
 };
-
-const struct job_kind *job_find(const char *name)
-{
-    for (const struct job_kind *kind = job_kinds; kind->name; kind++) {
-        if (!strcmp(kind->name, name)) return kind;
-    }
-    return NULL;
-}

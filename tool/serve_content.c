@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where bytes come from. */
+/* Where bytes come from: a text in memory, a file. */
 
 #include "serve_content.h"
 

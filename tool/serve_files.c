@@ -32,7 +32,7 @@ enum { HOW = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 static int walk(int folder, const char *path)
 {
     char name[NAME_MAX + 1];
-    int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+    int at = openat(folder, ".", HOW | O_DIRECTORY); /* not a duplicate: those share their offset */
 
     while (at >= 0 && *(path += strspn(path, "/"))) {
         size_t size = strcspn(path, "/");
@@ -195,7 +195,7 @@ static int list(int fd, const char *path, struct content *out_content)
     closedir(folder);
     if (page) {
         if (strlen(path) >= PATH_MAX) path = "/";
-        qsort(names, count, sizeof *names, compare_name);
+        if (count) qsort(names, count, sizeof *names, compare_name);
         fprintf(page,
                 "<!doctype html>\n<meta charset=\"utf-8\">\n<title>%s</title>\n<h1>%s</h1>\n<ul>\n",
                 html_escape(path, title), title);

@@ -130,11 +130,12 @@ static void answer_odd(const struct site *site, const struct odd *odd, uint64_t 
                        struct answer *answer)
 {
     char location[32];
+    unsigned long long to;
 
     switch (*odd->what) {
     case 'o':
-        snprintf(location, sizeof location, "/page/%llu",
-                 (unsigned long long)(1 + mix(number) % (site->pages - 1)));
+        to = 1 + mix(number) % (site->pages - 1);
+        snprintf(location, sizeof location, "/page/%llu", to);
         answer_redirect(answer, location);
         return;
     case 'e': answer_words(answer, 500, "this page always fails"); return;

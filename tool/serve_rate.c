@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Token buckets. */
+/* Token buckets, found by a hash of the address. */
 
 #include "serve_rate.h"
 

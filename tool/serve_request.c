@@ -123,11 +123,6 @@ static bool take_upload(struct request *request, const char *upload, size_t size
 
 /* ---- Decides ---- */
 
-static uint64_t half(uint64_t size)
-{
-    return size / 2;
-}
-
 static void apply_fault(struct request *request)
 {
     struct answer *answer = &request->answer;
@@ -212,9 +207,8 @@ static void decide(struct request *request)
             (request->method == METHOD_GET || request->method == METHOD_HEAD))
             narrow(request);
     }
-    if (answer->status != 304 && answer->status != 416 && !request->body.count)
-        body_whole(&request->body, &answer->content);
-    if (request->cut != UINT64_MAX) request->cut = half(request->body.size);
+    if (answer->status != 416 && !request->body.count) body_whole(&request->body, &answer->content);
+    if (request->cut != UINT64_MAX) request->cut = request->body.size / 2;
 }
 
 /* ---- Waits ---- */
@@ -317,7 +311,9 @@ static struct MHD_Response *respond(struct request *request)
     struct body *body = &request->body;
     struct content *content = &request->answer.content;
 
-    if (request->cut == UINT64_MAX && !request->server->bandwidth) {
+    /* What has a length but is not sent (304, HEAD) is never read. */
+    bool sends = request->answer.status != 304 && request->method != METHOD_HEAD;
+    if (sends && request->cut == UINT64_MAX && !request->server->bandwidth) {
         request->sent = body->size;
         if (content->fd >= 0 && body->count == 1) {
             int fd = content->fd;
@@ -447,7 +443,6 @@ void request_on_end(void *arg, struct MHD_Connection *connection, void **slot,
 
     if (!request) return;
     *slot = NULL;
-    if (request->method == METHOD_HEAD) request->sent = 0;
     server->totals.active--;
     server->totals.bytes += request->sent;
     server->totals.statuses[request->answer.status / 100 % 6]++;

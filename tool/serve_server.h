@@ -60,7 +60,7 @@ int server_run(struct server *server);
 enum MHD_Result request_on_part(void *server, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_size, void **slot);
-void request_on_end(void *server, struct MHD_Connection *connection, void **slot,
+void request_on_end(void *arg, struct MHD_Connection *connection, void **slot,
                     enum MHD_RequestTerminationCode how);
 
 /* What a request waited for is over. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes. */
+/* Which path is what: the routes of each site, and answers of a few words. */
 
 #include "serve_site.h"
 
@@ -168,11 +168,13 @@ static bool route_hello(const struct question *question, struct answer *answer)
 
 static void redirect_to_folder(const char *path, struct answer *answer)
 {
-    char *location = malloc(ENCODED_MOST * strlen(path) + 2);
+    char *encoded = malloc(ENCODED_MOST * strlen(path) + 1), *location = NULL;
 
-    if (location) answer_redirect(answer, strcat(path_encode(path, location), "/"));
+    if (encoded && asprintf(&location, "%s/", path_encode(path, encoded)) < 0) location = NULL;
+    if (location) answer_redirect(answer, location);
     else answer_words(answer, 500, NULL);
     free(location);
+    free(encoded);
 }
 
 static bool route_files(const struct site *site, const struct question *question,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A binary heap. */
+/* Timers in a binary heap: the place of each is kept in it, so that any can be taken out. */
 
 #include "serve_timers.h"
 

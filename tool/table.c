@@ -36,10 +36,10 @@ static void write_on(const struct table *table, const il_row *row, char *out, si
     snprintf(out, size, "%s", row->on);
 }
 
-static void write_workers(const struct table *table, const il_row *row, char *out, size_t size)
+static void write_at_once(const struct table *table, const il_row *row, char *out, size_t size)
 {
     (void)table;
-    snprintf(out, size, "%u", row->workers);
+    snprintf(out, size, "%u", row->at_once);
 }
 
 static void write_median(const struct table *table, const il_row *row, char *out, size_t size)
@@ -51,6 +51,10 @@ static void write_interval(const struct table *table, const il_row *row, char *o
 {
     char low[16], high[16];
 
+    if (row->runs == 1) {
+        snprintf(out, size, "once");
+        return;
+    }
     write_time(table, low, sizeof low, row->low);
     write_time(table, high, sizeof high, row->high);
     snprintf(out, size, "%s - %s", low, high);
@@ -80,7 +84,7 @@ static const struct column {
     int rank;  /* the highest goes first where there is no room; 0: never */
     void (*write)(const struct table *table, const il_row *row, char *out, size_t size);
 } columns[] = {
-    { "executor", -8, 0, write_on },     { "workers", 7, 0, write_workers },
+    { "executor", -8, 0, write_on },     { "at once", 7, 0, write_at_once },
     { "median", 6, 0, write_median },    { "interval", 8, 1, write_interval },
     { "CPU", 4, 2, write_cpu },          { "memory", 6, 3, write_memory },
     { "speed-up", 8, 0, write_speedup },
@@ -156,15 +160,17 @@ void table_print(FILE *stream, const il_row *rows, size_t count, size_t chosen)
 {
     struct table table = { .rows = rows, .count = count, .chosen = chosen };
     int widths[COLUMNS];
-    double slowest = 0;
+    double slowest = 0, quickest = rows[0].median;
 
     for (size_t i = 0; i < count; i++) {
         if (rows[i].high > slowest) slowest = rows[i].high;
+        if (rows[i].median < quickest) quickest = rows[i].median;
         if (rows[i].speedup > table.fastest) table.fastest = rows[i].speedup;
     }
     table.unit = find_unit(slowest);
     slowest *= table.unit.scale;
-    table.digits = slowest < 10 ? 2 : slowest < 100 ? 1 : 0;
+    quickest *= table.unit.scale;
+    table.digits = slowest < 10 || quickest < 1 ? 2 : slowest < 100 || quickest < 10 ? 1 : 0;
 
     unsigned bar = lay_out(&table, term_width(STDOUT_FILENO) - 1, widths);
     fputc(' ', stream);

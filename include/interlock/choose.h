@@ -36,7 +36,8 @@
 
 IL__BEGIN
 
-/* What a section of a program cost the whole process, all of its threads included.
+/* What a section of a program cost the whole process, all of its threads included, and of its child
+ * processes those that it waited for meanwhile.
  *
  *     il_cost cost;
  *     il_cost_begin(&cost);
@@ -76,6 +77,9 @@ typedef struct il_candidate {
     unsigned workers; /* at least 1 */
     int (*open)(const struct il_candidate *candidate, il_executor **out_executor);
     void *arg; /* for open */
+    /* NULL: il_executor_free. */
+    void (*close)(const struct il_candidate *candidate, il_executor *executor);
+    unsigned at_once; /* tasks; 0: one a worker. More where waiting takes no worker: on a loop */
 } il_candidate;
 
 /* What was measured with one candidate. Times are in seconds, of a whole run: make the executor,
@@ -90,6 +94,8 @@ typedef struct il_row {
     int64_t peak_kib;                          /* the most memory of the process in any run;
                                                   -1: the system does not tell */
     uint64_t checksum;
+    unsigned at_once; /* tasks */
+    unsigned runs;    /* 1: it took longer than .long_run */
 } il_row;
 
 typedef enum il_verdict {
@@ -112,6 +118,10 @@ typedef struct il_choose_opts {
                       are a tie; 0: 0.05 */
     void (*on_progress)(size_t done, size_t total, void *arg); /* after each run */
     void *progress_arg;
+    /* ns. A candidate whose first run, which does not count, takes longer, is not run again: that one
+     * stands for all, and its row has no interval. For what takes so long that noise is nothing beside
+     * it. 0: all are run as often. */
+    int64_t long_run;
 } il_choose_opts;
 
 /* Measure `count` candidates and advise. Fills rows[count] and *out_advice, all of whose pointers

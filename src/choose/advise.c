@@ -66,6 +66,8 @@ static void fill_row(const struct timings *times, const il_candidate *candidate,
         .voluntary = -1,
         .involuntary = -1,
         .peak_kib = -1,
+        .at_once = candidate->at_once ? candidate->at_once : candidate->workers,
+        .runs = times->runs,
     };
 }
 
@@ -110,13 +112,18 @@ static void IL__PRINTF(2, 3) say(struct sentence *sentence, const char *format, 
     if (length > 0) sentence->used += (size_t)length < left ? (size_t)length : left - 1;
 }
 
-/* "threads with 2 workers", or "2 workers" where `like` is on the same; "inline" needs none. */
+/* "threads with 2 workers", or "2 workers" where `like` is on the same; "inline" needs none; "loop
+ * with 100 tasks at once". */
 static void say_name(struct sentence *sentence, const il_row *rows, size_t count, size_t i,
                      size_t like)
 {
     bool only = true;
     for (size_t other = 0; other < count; other++)
         only = only && (other == i || strcmp(rows[other].on, rows[i].on) != 0);
+    if (rows[i].at_once > rows[i].workers) {
+        say(sentence, "%s with %u tasks at once", rows[i].on, rows[i].at_once);
+        return;
+    }
     if (only && rows[i].workers < 2) {
         say(sentence, "%s", rows[i].on);
         return;
@@ -170,7 +177,9 @@ static void advise_gain(const struct timings *times, const il_row *rows, size_t 
         say_name(why, rows, times->count, other, row);
         say(why, ", at %.2f, %s a tie with that", rows[other].speedup,
             rows[other].workers > 1 && !strcmp(rows[other].on, rows[row].on) ? "are" : "is");
-        if (rows[other].workers > rows[row].workers) say(why, ", so the fewer");
+        if (rows[other].workers > rows[row].workers)
+            say(why, strcmp(rows[other].on, rows[row].on) ? ", but takes more workers"
+                                                          : ", so the fewer");
     }
     say(why, ".");
 }

@@ -31,6 +31,7 @@ struct measurement {
     /* [run * count + candidate] */
     double *seconds, *cpu, *voluntary, *involuntary;
     int64_t *peak; /* [candidate] */
+    bool *once;    /* [candidate]: a long run, which stands for all */
     bool summed;
     uint64_t checksum;
 };
@@ -50,10 +51,16 @@ static int work(struct measurement *m, const il_candidate *candidate, il_cost *o
     il_cost_begin(out_cost);
     int status = candidate->open(candidate, &executor);
     if (status) return il_fail(status, "making the executor %s", candidate->on);
-    status = il_map_bytes(
-        executor, job->fn, job->in, job->in_size, job->out_size ? m->out : NULL, job->out_size,
-        job->count, &(il_map_opts){ .stop_on_error = true, .name = job->name ? job->name : "job" });
-    il_executor_free(executor);
+    status =
+        il_map_bytes(executor, job->fn, job->in, job->in_size, job->out_size ? m->out : NULL,
+                     job->out_size, job->count,
+                     &(il_map_opts){
+                         .stop_on_error = true,
+                         .name = job->name ? job->name : "job",
+                         .at_once = candidate->at_once ? candidate->at_once : candidate->workers,
+                     });
+    if (candidate->close) candidate->close(candidate, executor);
+    else il_executor_free(executor);
     il_cost_end(out_cost);
     return status;
 }
@@ -72,7 +79,17 @@ static int check(struct measurement *m, const il_candidate *candidate)
                    m->candidates[0].workers, (unsigned long long)m->checksum);
 }
 
-/* `run` -1 does not count. */
+static void note(struct measurement *m, size_t run, size_t i, const il_cost *cost, int64_t peak)
+{
+    size_t at = run * m->count + i;
+    m->seconds[at] = (double)(cost->wall > 0 ? cost->wall : 1) / 1e9;
+    m->cpu[at] = (double)(cost->user + cost->system) / 1e9;
+    m->voluntary[at] = (double)cost->voluntary;
+    m->involuntary[at] = (double)cost->involuntary;
+    if (peak > m->peak[i]) m->peak[i] = peak;
+}
+
+/* `run` -1 does not count, unless it is a long one. */
 static int measure(struct measurement *m, int run, size_t i)
 {
     const il_candidate *candidate = &m->candidates[i];
@@ -82,14 +99,13 @@ static int measure(struct measurement *m, int run, size_t i)
     int status = work(m, candidate, &cost);
     int64_t peak = marked ? il__peak_read() : -1;
     if (!status) status = check(m, candidate);
-    if (status || run < 0) return status;
+    if (status) return status;
 
-    size_t at = (size_t)run * m->count + i;
-    m->seconds[at] = (double)(cost.wall > 0 ? cost.wall : 1) / 1e9;
-    m->cpu[at] = (double)(cost.user + cost.system) / 1e9;
-    m->voluntary[at] = (double)cost.voluntary;
-    m->involuntary[at] = (double)cost.involuntary;
-    if (peak > m->peak[i]) m->peak[i] = peak;
+    int64_t long_run = m->opts ? m->opts->long_run : 0;
+    if (run >= 0) note(m, (size_t)run, i, &cost, peak);
+    if (run >= 0 || !long_run || cost.wall <= long_run) return 0;
+    m->once[i] = true;
+    for (unsigned every = 0; every < m->runs; every++) note(m, every, i, &cost, peak);
     return 0;
 }
 
@@ -100,8 +116,8 @@ static int measure_all(struct measurement *m)
     for (int run = -1; run < (int)m->runs; run++) {
         for (size_t k = 0; k < m->count; k++) {
             if (il_cancelled()) return -ECANCELED;
-            size_t first = run < 0 ? 0 : (size_t)run % m->count;
-            int status = measure(m, run, (first + k) % m->count);
+            size_t i = ((run < 0 ? 0 : (size_t)run) + k) % m->count;
+            int status = m->once[i] ? 0 : measure(m, run, i);
             if (status) return status;
             done++;
             if (opts && opts->on_progress) opts->on_progress(done, total, opts->progress_arg);
@@ -126,6 +142,7 @@ static void fill_rows(struct measurement *m, il_row *rows)
         rows[i].involuntary = median(m, m->involuntary, i, scratch);
         rows[i].peak_kib = m->peak[i];
         rows[i].checksum = m->checksum;
+        rows[i].runs = m->once[i] ? 1 : m->runs;
     }
 }
 
@@ -135,7 +152,8 @@ static int allocate(struct measurement *m)
     m->out = il__zalloc(m->job->out_size * m->job->count + 1);
     m->seconds = il__zalloc(4 * cells * sizeof(double));
     m->peak = il__alloc(m->count * sizeof *m->peak);
-    if (!m->out || !m->seconds || !m->peak) return -ENOMEM;
+    m->once = il__zalloc(m->count * sizeof *m->once);
+    if (!m->out || !m->seconds || !m->peak || !m->once) return -ENOMEM;
     m->cpu = m->seconds + cells;
     m->voluntary = m->cpu + cells;
     m->involuntary = m->voluntary + cells;
@@ -161,6 +179,7 @@ int il_choose(const il_job *job, const il_candidate *candidates, size_t count,
                            &(il_choose_opts){ .runs = m.runs, .margin = opts ? opts->margin : 0 },
                            rows, out_advice);
     if (!status) fill_rows(&m, rows);
+    il__free(m.once);
     il__free(m.peak);
     il__free(m.seconds);
     il__free(m.out);

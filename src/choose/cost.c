@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a section cost: the clock, and what the kernel keeps of the process (getrusage). */
+/* What a section cost: the clock, and what the kernel keeps of the process and of the children that it
+ * has waited for (getrusage). */
 
 #include <interlock/choose.h>
 
@@ -12,14 +13,15 @@ static int64_t nanoseconds(struct timeval time)
 
 static il_cost readings(void)
 {
-    struct rusage usage = { 0 };
+    struct rusage usage = { 0 }, children = { 0 };
     getrusage(RUSAGE_SELF, &usage);
+    getrusage(RUSAGE_CHILDREN, &children);
     return (il_cost){
         .wall = il_now(),
-        .user = nanoseconds(usage.ru_utime),
-        .system = nanoseconds(usage.ru_stime),
-        .voluntary = usage.ru_nvcsw,
-        .involuntary = usage.ru_nivcsw,
+        .user = nanoseconds(usage.ru_utime) + nanoseconds(children.ru_utime),
+        .system = nanoseconds(usage.ru_stime) + nanoseconds(children.ru_stime),
+        .voluntary = usage.ru_nvcsw + children.ru_nvcsw,
+        .involuntary = usage.ru_nivcsw + children.ru_nivcsw,
     };
 }
 

@@ -64,7 +64,8 @@ MISTAKES = {
         "interlock factor: --range: '' is not a whole number",
     ("factor", "--random", "5", "--range", "9:7"): "interlock factor: --range: 9 is more than 7",
     ("choose", "--frob"): "interlock choose: unrecognized option '--frob'",
-    ("choose", "lunch"): "interlock choose: 'lunch' is no job; there are: factor",
+    ("choose", "lunch"): "interlock choose: 'lunch' is no job; there are: factor"
+                         + (", fetch" if "serve" in COMMANDS else ""),
     ("choose", "factor", "factor"): "interlock choose: 'factor': one job at a time",
     ("run", "-j", "0"): "interlock run: -j: 0 is not from 1 to 4096",
     ("run", "--frob"): "interlock run: unrecognized option '--frob'",

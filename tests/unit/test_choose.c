@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include <interlock/barrier.h>
 #include <interlock/choose.h>
 #include <interlock/scope.h>
 
@@ -282,9 +283,11 @@ static int refused(const il_candidate *candidate, il_executor **out_executor)
     return -EAGAIN;
 }
 
-static const il_candidate real[] = { { "inline", 1, in_place, NULL },
-                                     { "threads", 1, on_threads, NULL },
-                                     { "threads", 2, on_threads, NULL } };
+static const il_candidate real[] = {
+    { .on = "inline", .workers = 1, .open = in_place },
+    { .on = "threads", .workers = 1, .open = on_threads },
+    { .on = "threads", .workers = 2, .open = on_threads },
+};
 
 static int square(void *in, void *out)
 {
@@ -396,7 +399,9 @@ static void failure_of_the_job_comes_out(void **state)
 
 static void failure_to_make_an_executor_comes_out(void **state)
 {
-    const il_candidate bad[] = { real[0], { "never", 3, refused, NULL }, real[1] };
+    const il_candidate bad[] = { real[0],
+                                 { .on = "never", .workers = 3, .open = refused },
+                                 real[1] };
     struct choosing choosing;
     choosing_init(&choosing, square);
     assert_int_equal(choose(&choosing, bad, 2), -EAGAIN);
@@ -442,6 +447,74 @@ static void progress_counts_every_run(void **state)
     assert_false(seen.wrong);
     assert_int_equal(seen.calls, 3 * (4 + 1));
     assert_int_equal(seen.done, seen.total);
+}
+
+static int square_and_count(void *in, void *out)
+{
+    static long calls;
+    if (!in) return (int)__atomic_exchange_n(&calls, 0, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+    return square(in, out);
+}
+
+static void long_run_is_done_once_and_stands_for_all(void **state)
+{
+    struct choosing choosing;
+    choosing_init(&choosing, square_and_count);
+    il_choose_opts opts = { .runs = 6, .long_run = 1 }; /* a nanosecond: all of them are long */
+    square_and_count(NULL, NULL);
+    assert_int_equal(il_choose(&choosing.job, real, 3, &opts, choosing.rows, &choosing.advice), 0);
+    assert_int_equal(square_and_count(NULL, NULL), 3 * 1000);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(choosing.rows[i].runs, 1);
+        assert_true(choosing.rows[i].median > 0 && choosing.rows[i].cpu >= 0);
+        assert_true(choosing.rows[i].low == choosing.rows[i].high);
+    }
+    opts.long_run = IL_SEC(1000);
+    assert_int_equal(il_choose(&choosing.job, real, 3, &opts, choosing.rows, &choosing.advice), 0);
+    assert_int_equal(square_and_count(NULL, NULL), 3 * 1000 * (6 + 1));
+    assert_int_equal(choosing.rows[1].runs, 6);
+}
+
+static void close_and_count(const il_candidate *candidate, il_executor *executor)
+{
+    ++*(int *)candidate->arg;
+    il_executor_free(executor);
+}
+
+static void candidate_may_end_its_executor_itself(void **state)
+{
+    struct choosing choosing;
+    int closed = 0;
+    il_candidate own[] = { real[0], real[1], real[2] };
+    own[1].close = close_and_count;
+    own[1].arg = &closed;
+    choosing_init(&choosing, square);
+    assert_int_equal(choose(&choosing, own, 2), 0);
+    assert_int_equal(closed, 2 + 1);
+}
+
+/* Nobody goes on until all are there. */
+static int meet(void *in, void *out)
+{
+    int status = il_barrier_wait_until(*(il_barrier **)in, il_after(IL_SEC(100)));
+    return status < 0 ? status : 0;
+}
+
+static void tasks_that_wait_may_be_more_than_workers(void **state)
+{
+    enum { TASKS = 20 };
+    il_barrier barrier = { .parties = TASKS };
+    il_barrier *in[TASKS];
+    for (int i = 0; i < TASKS; i++) in[i] = &barrier;
+    il_job job = { .fn = meet, .in = in, .in_size = sizeof *in, .count = TASKS };
+    il_candidate one = { .on = "threads", .workers = 1, .open = on_threads, .at_once = TASKS };
+    il_row row;
+    il_advice advice;
+    assert_int_equal(il_choose(&job, &one, 1, &(il_choose_opts){ .runs = 1 }, &row, &advice), 0);
+    assert_int_equal(row.at_once, TASKS);
+    assert_int_equal(row.workers, 1);
+    assert_non_null(strstr(advice.why, "threads with 20 tasks at once"));
 }
 
 static void cancelled_task_stops_measuring(void **state)
@@ -501,6 +574,9 @@ int main(void)
         cmocka_unit_test(failure_to_make_an_executor_comes_out),
         cmocka_unit_test(nothing_to_measure_is_einval),
         cmocka_unit_test(progress_counts_every_run),
+        cmocka_unit_test(long_run_is_done_once_and_stands_for_all),
+        cmocka_unit_test(candidate_may_end_its_executor_itself),
+        cmocka_unit_test(tasks_that_wait_may_be_more_than_workers),
         cmocka_unit_test(cancelled_task_stops_measuring),
         cmocka_unit_test(refused_resources_are_a_status),
     };
