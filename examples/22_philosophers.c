@@ -73,7 +73,7 @@ static int evening(il_executor *pool, const char *name, int (*take)(struct philo
     il_chan *forks[SEATS] = { NULL };
     atomic_int in_use[SEATS] = { 0 };
     struct philosopher seats[SEATS] = { 0 };
-    il_process processes[SEATS];
+    il_csp_process processes[SEATS];
     int status = 0, wrong = 0;
     for (int i = 0; !status && i < SEATS; i++) {
         status = il_chan_new(1, &(il_chan_opts){ .capacity = 1 }, &forks[i]);

@@ -67,7 +67,7 @@ static int run(void *in, void *out)
 int main(void)
 {
     struct train trains[LINES * TRAINS] = { 0 };
-    il_process processes[LINES * TRAINS];
+    il_csp_process processes[LINES * TRAINS];
     il_executor *pool = NULL;
     crossing.signal.count = 1;
     for (int i = 0; i < LINES * TRAINS; i++) {

@@ -37,29 +37,29 @@
 
 IL__BEGIN
 
-typedef struct il_process {
+typedef struct il_csp_process {
     il_fn *fn;
     void *in, *out;
-} il_process;
+} il_csp_process;
 
 /* A process of a function and its `in`; one that also has an `out` is written { fn, in, out }. */
-#define IL_PROCESS(fn, in) ((il_process){ (fn), (in), NULL })
+#define IL_PROCESS(fn, in) ((il_csp_process){ (fn), (in), NULL })
 
 /* Run all of them at once, each as a task of `executor` (a pool; NULL: that of the current scope or
  * task), in a scope of their own, and wait until the last has ended. Borrows the array and what it
  * points to for the call. The first that fails cancels the others.
  * Returns 0 or that failure, with its note; as il_scope_close. */
-IL_API int il_par_many(il_executor *executor, const il_process *processes, size_t count);
+IL_API int il_par_many(il_executor *executor, const il_csp_process *processes, size_t count);
 #define il_par(executor, ...)                                                                      \
-    il_par_many((executor), (const il_process[]){ __VA_ARGS__ },                                   \
-                sizeof((const il_process[]){ __VA_ARGS__ }) / sizeof(il_process))
+    il_par_many((executor), (const il_csp_process[]){ __VA_ARGS__ },                               \
+                sizeof((const il_csp_process[]){ __VA_ARGS__ }) / sizeof(il_csp_process))
 
 /* Run them one after the other, in place. Returns 0, or the status of the first that failed, after
  * which none is begun; -ECANCELED: the current task was asked to stop between two of them. */
-IL_API int il_seq_many(const il_process *processes, size_t count);
+IL_API int il_seq_many(const il_csp_process *processes, size_t count);
 #define il_seq(...)                                                                                \
-    il_seq_many((const il_process[]){ __VA_ARGS__ },                                               \
-                sizeof((const il_process[]){ __VA_ARGS__ }) / sizeof(il_process))
+    il_seq_many((const il_csp_process[]){ __VA_ARGS__ },                                           \
+                sizeof((const il_csp_process[]){ __VA_ARGS__ }) / sizeof(il_csp_process))
 
 /* Close the channels (NULL is passed over) and return `status`; but -EPIPE, which is how poison
  * arrives, becomes 0: the process has ended as it should. Never waits. */

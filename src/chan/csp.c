@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-int il_par_many(il_executor *executor, const il_process *processes, size_t count)
+int il_par_many(il_executor *executor, const il_csp_process *processes, size_t count)
 {
     il_scope *scope = NULL;
     int status = il_scope_open(&(il_scope_opts){ .executor = executor, .name = "par" }, &scope);
@@ -18,7 +18,7 @@ int il_par_many(il_executor *executor, const il_process *processes, size_t count
     return status && status != -ECANCELED ? status : closed;
 }
 
-int il_seq_many(const il_process *processes, size_t count)
+int il_seq_many(const il_csp_process *processes, size_t count)
 {
     int status = 0;
     for (size_t i = 0; !status && i < count; i++)

@@ -517,7 +517,7 @@ static int pass_on(void *in, void *out)
 static int run_network(il_executor *pool)
 {
     struct ends ends[3] = { { NULL, NULL } };
-    il_process processes[3];
+    il_csp_process processes[3];
     int status = 0;
     for (int i = 0; !status && i < 2; i++) {
         status = il_chan_new(sizeof(long), &(il_chan_opts){ .capacity = (size_t)i }, &ends[i].to);

@@ -28,9 +28,9 @@ static void parallel_runs_all_at_once(void **state)
 static void parallel_gives_results(void **state)
 {
     long in[3] = { 2, 3, 4 }, out[3] = { 0 };
-    const il_process processes[] = { { square, &in[0], &out[0] },
-                                     { square, &in[1], &out[1] },
-                                     { square, &in[2], &out[2] } };
+    const il_csp_process processes[] = { { square, &in[0], &out[0] },
+                                         { square, &in[1], &out[1] },
+                                         { square, &in[2], &out[2] } };
     assert_int_equal(il_par_many(*state, processes, 3), 0);
     assert_int_equal(out[0] + out[1] + out[2], 29);
     assert_int_equal(il_par_many(*state, processes, 0), 0);
@@ -151,7 +151,7 @@ static int pass_on(void *in, void *out)
 
 static void run_network(il_executor *pool, struct stage *stages, size_t capacity)
 {
-    il_process processes[STAGES];
+    il_csp_process processes[STAGES];
     il_chan *chans[STAGES - 1];
     for (int i = 0; i < STAGES - 1; i++) {
         chans[i] = chan_of(capacity);

@@ -4,6 +4,7 @@
 #include <interlock/file.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "work.h"
