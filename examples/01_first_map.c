@@ -15,7 +15,7 @@ int main(void)
     for (long i = 0; i < 1000; i++) in[i] = i;
 
     il_executor *pool = NULL;
-    int status = il_threads_new(NULL, &pool); /* or il_inline_new(&pool) */
+    int status = il_threads_new(NULL, &pool); /* or il_processes_new, il_loop_new, ... */
     if (!status) status = il_map(pool, square, in, out, 1000, NULL);
     il_executor_free(pool);
     printf("%s: %ld\n", il_strerror(status), out[999]);

@@ -14,9 +14,9 @@
 #include <jansson.h>
 
 #include "executors.h"
-#include "jobs.h"
+#include "choose/jobs.h"
 #include "progress.h"
-#include "table.h"
+#include "choose/table.h"
 #include "term.h"
 #include "tool.h"
 

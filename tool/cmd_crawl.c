@@ -2,9 +2,9 @@
 /*
  * interlock crawl: every page of a site once, and what is wrong with its links.
  *
- * What is where: crawl.c crawls, crawl_frontier.c knows what is still to do, crawl_pace.c how fast a
- * host may be asked, crawl_robots.c what it wants left alone, crawl_visit.c asks, crawl_links.c reads
- * pages, crawl_url.c URLs, crawl_report.c says what came of it.
+ * What is where: crawl.c crawls, crawl/frontier.c knows what is still to do, crawl/pace.c how fast a
+ * host may be asked, crawl/robots.c what it wants left alone, crawl/visit.c asks, crawl/links.c reads
+ * pages, crawl/url.c URLs, crawl/report.c says what came of it.
  */
 
 #include <errno.h>
@@ -15,9 +15,9 @@
 
 #include <interlock.h>
 
-#include "crawl.h"
-#include "crawl_report.h"
-#include "crawl_url.h"
+#include "crawl/crawl.h"
+#include "crawl/report.h"
+#include "crawl/url.h"
 #include "progress.h"
 #include "term.h"
 #include "tool.h"

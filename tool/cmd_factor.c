@@ -18,11 +18,11 @@
 
 #include <interlock.h>
 
-#include "block.h"
-#include "crate.h"
+#include "factor/block.h"
+#include "factor/crate.h"
 #include "executors.h"
-#include "factor.h"
-#include "intake.h"
+#include "factor/factor.h"
+#include "factor/intake.h"
 #include "progress.h"
 #include "tool.h"
 

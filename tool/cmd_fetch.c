@@ -2,10 +2,10 @@
 /*
  * interlock fetch: files over HTTP.
  *
- * What is where: fetch_list.c has the files that are asked for, fetch_name.c what they are called,
- * fetch_run.c decides which one when, fetch_hosts.c whose turn it is, fetch_job.c is one attempt at one
- * file, fetch_part.c the file while it is not whole, transfer.c the HTTP, fetch_report.c what is said
- * of it, fetch_progress.c what is drawn meanwhile.
+ * What is where: fetch/list.c has the files that are asked for, fetch/name.c what they are called,
+ * fetch/run.c decides which one when, fetch/hosts.c whose turn it is, fetch/job.c is one attempt at one
+ * file, fetch/part.c the file while it is not whole, transfer.c the HTTP, fetch/report.c what is said
+ * of it, fetch/progress.c what is drawn meanwhile.
  */
 
 #include <dirent.h>
@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fetch_name.h"
-#include "fetch_run.h"
+#include "fetch/name.h"
+#include "fetch/run.h"
 #include "tool.h"
 
 enum {

@@ -2,9 +2,9 @@
 /*
  * interlock run: command lines in parallel.
  *
- * What is where: run_template.c makes commands of words and arguments, run_input.c has the arguments,
- * run_job.c the jobs and who waits for whom, run_front.c the two processes, run_loop.c runs,
- * run_output.c writes, run_log.c remembers, run_sweep.c leaves nothing behind.
+ * What is where: run/template.c makes commands of words and arguments, run/input.c has the arguments,
+ * run/job.c the jobs and who waits for whom, run/front.c the two processes, run/loop.c runs,
+ * run/output.c writes, run/log.c remembers, run/sweep.c leaves nothing behind.
  */
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <interlock.h>
 
 #include "progress.h"
-#include "run_loop.h"
+#include "run/loop.h"
 #include "term.h"
 #include "tool.h"
 

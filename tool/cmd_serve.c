@@ -2,10 +2,10 @@
 /*
  * interlock serve: a web server to try clients against, without a network.
  *
- * What is where: serve_server.c runs, serve_request.c answers, serve_site.c knows what stands behind
- * a path, which is a file (serve_files.c), a picture (serve_picture.c) or a page (serve_pages.c);
- * serve_range.c reads conditions and ranges, serve_body.c is what is sent, serve_fault.c and
- * serve_rate.c make trouble, serve_log.c tells.
+ * What is where: serve/server.c runs, serve/request.c answers, serve/site.c knows what stands behind
+ * a path, which is a file (serve/files.c), a picture (serve/picture.c) or a page (serve/pages.c);
+ * serve/range.c reads conditions and ranges, serve/body.c is what is sent, serve/fault.c and
+ * serve/rate.c make trouble, serve/log.c tells.
  */
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "serve_server.h"
+#include "serve/server.h"
 #include "term.h"
 #include "tool.h"
 

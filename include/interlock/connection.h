@@ -13,9 +13,9 @@
  *     il_connection_receive(guest, words, 100, ...);    il_connection_send(host, "hello", 5, soon);
  *
  * Addresses: "unix:PATH" (a socket in a file system, for this user only), "unix:@NAME" (without a file;
- * any user of this machine), "HOST:PORT" for TCP: HOST is a number ("127.0.0.1", "[::1]"), "localhost"
- * (127.0.0.1) or, to listen, "*"; PORT 0 is one that is free (il_listener_address tells). Names of
- * other hosts are not looked up.
+ * any user of this machine), "tcp:HOST:PORT": HOST is a number ("127.0.0.1", "[::1]"), "localhost"
+ * (127.0.0.1) or, to listen, "*"; PORT 0 is one that is free (il_listener_address tells). They are those
+ * of sockets (socket.h), but that names of other hosts are not looked up.
  *
  * The key. Each side sends a number that was never used before (32 random bytes); then, first, who
  * connects sends the HMAC-SHA256 under the key of its role and both numbers; only if that is right
@@ -82,7 +82,7 @@ IL_API int il_connection_receive(il_connection *connection, void *buffer, size_t
                                  il_time until, size_t *out_size);
 IL_API int il_connection_close(il_connection *connection, il_time until);
 
-/* The other side: "127.0.0.1:40312", "unix:/run/hall", or "unix:" for one that has no name. */
+/* The other side: "tcp:127.0.0.1:40312", "unix:/run/hall", or "unix:" for one that has no name. */
 IL_API const char *il_connection_address(const il_connection *connection);
 
 /* Its frames, for il_frames_flush. Borrowed. */

@@ -25,8 +25,8 @@ static bool is_left_over(const il_address *address)
 {
     int fd = il__socket_open(AF_UNIX, SOCK_STREAM);
     if (fd < 0) return false;
-    bool refused = connect(fd, il__sockaddr_of(address), address->size) &&
-                   *il_errno() == ECONNREFUSED;
+    bool refused =
+        connect(fd, il__sockaddr_of(address), address->size) && *il_errno() == ECONNREFUSED;
     close(fd);
     return refused;
 }

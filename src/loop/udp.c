@@ -38,8 +38,7 @@ static int open_at(const il_address *address, const il_udp_opts *opts)
     int fd = il__socket_open(il__family_of(address), SOCK_DGRAM);
     if (fd < 0) return fd;
     int status = set_all(fd, opts);
-    if (!status && bind(fd, il__sockaddr_of(address), address->size))
-        status = -*il_errno();
+    if (!status && bind(fd, il__sockaddr_of(address), address->size)) status = -*il_errno();
     if (!status) return fd;
     close(fd);
     return status;

@@ -12,7 +12,7 @@
 #include <interlock/log.h>
 
 #include "base/memory.h"
-#include "proc/mac.h"
+#include "link/mac.h"
 #include "proc/watcher.h"
 #include "../unit/work.h"
 
@@ -187,7 +187,7 @@ static int meet(void)
     struct door door = { NULL, 0 };
     il_connection *host = NULL;
     il_thread thread = { 0 };
-    int status = il_listener_new("127.0.0.1:0", &opts, &door.listener);
+    int status = il_listener_new("tcp:127.0.0.1:0", &opts, &door.listener);
     CHECK(!status == !!door.listener);
     if (status) return status;
     status = il_thread_start(&thread, let_one_in, &door, NULL, NULL);

@@ -26,6 +26,8 @@ FLOORS = {
     "chan": ["task"],
     "sched": ["task"],
     "proc": ["chan", "sched"],
+    "share": ["proc"],
+    "link": ["proc"],
     "loop": ["task", "sched", "chan"],
     "choose": ["task"],
     "diag": ["chan", "sched", "proc"],
@@ -66,6 +68,7 @@ def bad_includes(root, file, text):
                 yield line, f"a public header includes {path}, which is not public"
         elif room in OUTSIDE:
             own = beside and root / room in (file.parent / path).resolve().parents
+            own |= (root / room / path).is_file()
             if quoted and not own:
                 yield line, f"{room}/ includes {path}: neither public nor in its own folder"
             elif not quoted and (root / "src" / path).exists():

@@ -14,7 +14,7 @@
 #include <interlock/shared_sem.h>
 #include <interlock/space.h>
 
-#include "proc/arena.h"
+#include "share/arena.h"
 
 enum { TASKS = 4, PRODUCERS = 2, MOST = 1 << 19, KEYS = 8 };
 

@@ -5,7 +5,7 @@
 /* Dying in the middle of an operation on shared memory: at each step of it in turn. */
 
 #include "check.h"
-#include "proc/ledger.h"
+#include "share/ledger.h"
 
 /* Run act(arg) in a child of fork. Returns its exit status, or minus the signal. */
 UNUSED static int in_a_child(int (*act)(void *arg), void *arg)

@@ -13,7 +13,7 @@
 
 #include "base/memory.h"
 
-#include "proc/arena.h"
+#include "share/arena.h"
 
 static il_arena *new_arena(size_t size)
 {

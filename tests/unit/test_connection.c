@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "proc/address.h"
-#include "proc/handshake.h"
+#include "link/address.h"
+#include "link/handshake.h"
 #include "work.h"
 
 static const unsigned char key[32] = "a key of thirty-two bytes, known";
@@ -129,8 +129,8 @@ static size_t read_to_end(int fd, unsigned char *room, size_t size)
 
 static void two_meet_at_each_kind_of_address(void **state)
 {
-    const char *addresses[] = { "127.0.0.1:0", "localhost:0", abstract_name(), socket_path(),
-                                "[::1]:0" };
+    const char *addresses[] = { "tcp:127.0.0.1:0", "tcp:localhost:0", abstract_name(),
+                                socket_path(), "tcp:[::1]:0" };
     for (int i = 0; i < 5; i++) {
         il_listener *listener = NULL;
         il_connection_opts opts = with_key();
@@ -144,16 +144,16 @@ static void two_meet_at_each_kind_of_address(void **state)
 
 static void addresses_are_told(void **state)
 {
-    il_listener *listener = listen_at("127.0.0.1:0", (il_connection_opts){ 0 });
+    il_listener *listener = listen_at("tcp:127.0.0.1:0", (il_connection_opts){ 0 });
     il_connection *host = NULL, *guest = NULL;
     struct crew crew;
-    assert_memory_equal(il_listener_address(listener), "127.0.0.1:", 10);
+    assert_memory_equal(il_listener_address(listener), "tcp:127.0.0.1:", 14);
     assert_true(atoi(il_listener_address(listener) + 10) > 0);
     struct friend friend = { il_listener_address(listener), { 0 }, 0 };
     crew_open(&crew, NULL);
     crew_add(&crew, visit, &friend);
     assert_int_equal(il_listener_accept(listener, LATE, &guest), 0);
-    assert_memory_equal(il_connection_address(guest), "127.0.0.1:", 10);
+    assert_memory_equal(il_connection_address(guest), "tcp:127.0.0.1:", 14);
     assert_int_equal(il_connection_send(guest, "welcome", 7, LATE), 0);
     assert_int_equal(crew_join(&crew), 0);
     il_connection_free(guest);
@@ -163,9 +163,22 @@ static void addresses_are_told(void **state)
 
 static void what_is_no_address_is_einval(void **state)
 {
-    const char *bad[] = { "",      "unix:",          "127.0.0.1",   "127.0.0.1:", "127.0.0.1:70000",
-                          ":80",   "example.org:80", "::1:80",      "[::1]80",    "127.0.0.1:8x",
-                          "[]:80", "1.2.3:5",        "localhost:-1" };
+    const char *bad[] = { "",
+                          "unix:",
+                          "tcp:",
+                          "127.0.0.1:80",
+                          "udp:127.0.0.1:80",
+                          "tcp:127.0.0.1",
+                          "tcp:127.0.0.1:",
+                          "tcp:127.0.0.1:70000",
+                          "tcp::80",
+                          "tcp:example.org:80",
+                          "tcp:::1:80",
+                          "tcp:[::1]80",
+                          "tcp:127.0.0.1:8x",
+                          "tcp:[]:80",
+                          "tcp:1.2.3:5",
+                          "tcp:localhost:-1" };
     il_listener *listener = NULL;
     il_connection *host = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -173,13 +186,13 @@ static void what_is_no_address_is_einval(void **state)
         assert_int_equal(il_connect(bad[i], NULL, LATE, &host), -EINVAL);
     }
     il_connection_opts half = { .key_size = 4 };
-    assert_int_equal(il_listener_new("127.0.0.1:0", &half, &listener), -EINVAL);
+    assert_int_equal(il_listener_new("tcp:127.0.0.1:0", &half, &listener), -EINVAL);
 }
 
 static void where_nobody_listens_is_refused(void **state)
 {
     il_connection *host = NULL;
-    il_listener *listener = listen_at("127.0.0.1:0", (il_connection_opts){ 0 });
+    il_listener *listener = listen_at("tcp:127.0.0.1:0", (il_connection_opts){ 0 });
     char address[64];
     snprintf(address, sizeof address, "%s", il_listener_address(listener));
     il_listener_free(listener);
@@ -221,7 +234,7 @@ static int accept_somebody(void *listener, il_time until)
 
 static void accepting_gives_up(void **state)
 {
-    il_listener *listener = listen_at("127.0.0.1:0", with_key());
+    il_listener *listener = listen_at("tcp:127.0.0.1:0", with_key());
     assert_gives_up(state, accept_somebody, listener);
     il_listener_free(listener);
 }
@@ -250,7 +263,7 @@ static void a_frame_above_the_limit_ends_it(void **state)
     struct crew crew;
     il_connection_opts opts = with_key();
     opts.most = 4;
-    il_listener *listener = listen_at("127.0.0.1:0", opts);
+    il_listener *listener = listen_at("tcp:127.0.0.1:0", opts);
     il_connection *guest = NULL;
     char room[16];
     struct friend friend = { il_listener_address(listener), with_key(), 0 };
@@ -302,8 +315,8 @@ static void keys_that_differ_do_not_meet(void **state)
     if (!il__mac_works()) {
         il_listener *listener = NULL;
         il_connection *host = NULL;
-        assert_int_equal(il_listener_new("127.0.0.1:0", &right, &listener), -ENOTSUP);
-        assert_int_equal(il_connect("127.0.0.1:1", &right, LATE, &host), -ENOTSUP);
+        assert_int_equal(il_listener_new("tcp:127.0.0.1:0", &right, &listener), -ENOTSUP);
+        assert_int_equal(il_connect("tcp:127.0.0.1:1", &right, LATE, &host), -ENOTSUP);
         return;
     }
     assert_int_equal(refused_with(right, other), -EACCES);
@@ -332,7 +345,7 @@ static void a_wrong_proof_is_answered_by_silence(void **state)
 {
     if (!il__mac_works()) skip();
     unsigned char hello[IL__GREETING] = "il-conn\1", room[200], mac[IL__MAC];
-    il_listener *listener = listen_at("127.0.0.1:0", with_key());
+    il_listener *listener = listen_at("tcp:127.0.0.1:0", with_key());
     int fd = stranger(listener);
     assert_int_equal(write(fd, hello, sizeof hello), sizeof hello);
     assert_int_equal(hear_while_accepting(listener, fd, room, IL__GREETING), IL__GREETING);
@@ -429,7 +442,7 @@ static void a_stranger_has_only_so_long(void **state)
     unsigned char room[10];
     il_connection_opts opts = with_key();
     opts.handshake = IL_MS(5);
-    il_listener *listener = listen_at("127.0.0.1:0", opts);
+    il_listener *listener = listen_at("tcp:127.0.0.1:0", opts);
     int fd = stranger(listener);
     assert_int_equal(hear_while_accepting(listener, fd, room, sizeof room), 0);
     close(fd);

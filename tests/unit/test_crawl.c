@@ -6,12 +6,12 @@
 
 #include <inttypes.h>
 
-#include "../../tool/crawl_frontier.h"
-#include "../../tool/crawl_links.h"
-#include "../../tool/crawl_pace.h"
-#include "../../tool/crawl_robots.h"
-#include "../../tool/crawl_spool.h"
-#include "../../tool/crawl_url.h"
+#include "crawl/frontier.h"
+#include "crawl/links.h"
+#include "crawl/pace.h"
+#include "crawl/robots.h"
+#include "crawl/spool.h"
+#include "crawl/url.h"
 
 /* ---- The pace of a host ---- */
 

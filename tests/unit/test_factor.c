@@ -5,9 +5,9 @@
 
 #include <inttypes.h>
 
-#include "../../tool/block.c"
-#include "../../tool/factor.c"
-#include "../../tool/split.c"
+#include "../../tool/factor/block.c"
+#include "../../tool/factor/factor.c"
+#include "../../tool/factor/split.c"
 
 /* Factors are primes, ascend, and their product is n. */
 static void assert_factored(uint64_t n)

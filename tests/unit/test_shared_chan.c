@@ -9,7 +9,7 @@
 #include <interlock/select.h>
 #include <interlock/shared_chan.h>
 
-#include "proc/arena.h"
+#include "share/arena.h"
 
 static il_arena *arena;
 

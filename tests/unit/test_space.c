@@ -6,7 +6,7 @@
 #include <interlock/processes.h>
 #include <interlock/space.h>
 
-#include "proc/arena.h"
+#include "share/arena.h"
 
 static il_arena *arena;
 static il_space *space;
