@@ -140,6 +140,7 @@ static int talk(void *in, void *out)
     if (!status) status = il_event_wait_until(&seen.over, il_after(IL_SEC(20)));
     lws_context_destroy(context); /* the loop closes its handles, soon */
     while (count_handles() > before) il_sleep(il_after(IL_MS(1)));
+    lws_context_destroy(context); /* on somebody else's loop the second call releases the memory */
     return status;
 }
 
