@@ -5,7 +5,7 @@
  * What is where: fetch/list.c has the files that are asked for, fetch/name.c what they are called,
  * fetch/run.c decides which one when, fetch/hosts.c whose turn it is, fetch/job.c is one attempt at one
  * file, fetch/part.c the file while it is not whole, transfer.c the HTTP, fetch/report.c what is said
- * of it, fetch/progress.c what is drawn meanwhile.
+ * of it, fetch/bars.c what is drawn meanwhile.
  */
 
 #include <dirent.h>

@@ -148,7 +148,7 @@ static void addresses_are_told(void **state)
     il_connection *host = NULL, *guest = NULL;
     struct crew crew;
     assert_memory_equal(il_listener_address(listener), "tcp:127.0.0.1:", 14);
-    assert_true(atoi(il_listener_address(listener) + 10) > 0);
+    assert_true(atoi(il_listener_address(listener) + 14) > 0);
     struct friend friend = { il_listener_address(listener), { 0 }, 0 };
     crew_open(&crew, NULL);
     crew_add(&crew, visit, &friend);

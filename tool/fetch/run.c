@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "fetch/hosts.h"
-#include "fetch/progress.h"
+#include "fetch/bars.h"
 #include "tool.h"
 
 #define LOOK IL_MS(100)  /* how often the terminal and the signals are looked after */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TOOL_FETCH_PROGRESS_H
-#define TOOL_FETCH_PROGRESS_H
+#ifndef TOOL_FETCH_BARS_H
+#define TOOL_FETCH_BARS_H
 
 /*
  * What is drawn while files come: the line of all of them, and one each for the few that have run

@@ -4,7 +4,7 @@
  * writes, so there the size of that is looked at.
  */
 
-#include "fetch/progress.h"
+#include "fetch/bars.h"
 
 #include <limits.h>
 #include <stdio.h>
