@@ -107,7 +107,8 @@ void progress_show(double share, uint64_t count)
     char number[32], speed[32], rest[48] = "", words[PROGRESS_WIDTH + 160], text[2048];
     rate(speed, sizeof speed, (double)count / seconds);
     if (share > 0.01 && share <= 1) left(rest, sizeof rest, seconds * (1 - share) / share);
-    snprintf(words, sizeof words, "%s %s  %s%s%s", term_count(number, count), line.unit,
+    int unit = (int)strlen(line.unit) - (count == 1); /* 1 file */
+    snprintf(words, sizeof words, "%s %.*s  %s%s%s", term_count(number, count), unit, line.unit,
              *line.words ? line.words : speed, *rest ? "  " : "", rest);
 
     /* What there is room for: words before the bar, and never a second line. */

@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Begin. `what` names the work and `unit` what is counted; both are borrowed until the end. */
+/* Begin. `what` names the work and `unit` what is counted, in the plural; both are borrowed until the
+ * end. */
 void progress_begin(const char *what, const char *unit);
 
 /* `share` of it is done, 0 to 1; negative: nobody knows. `count` units are. */

@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "term.h"
 #include "tool.h"
 
 static void print(struct report *report, const char *text)
 {
+    progress_hide(); /* they may share a terminal */
     int status = report->write_status ? 0 : tool_write(text, strlen(text));
     if (status) report->write_status = status;
 }
