@@ -221,6 +221,22 @@ static int say_report(const struct options *given, struct crawl *crawl, bool par
     return status || broken ? TOOL_FAILED : TOOL_OK;
 }
 
+static int crawl_as_given(const struct options *given)
+{
+    struct crawl crawl;
+    int end;
+
+    progress_begin("crawl", "pages");
+    catch_signals();
+    int status = crawl_run(&crawl, &given->crawl, given->urls, given->url_count, given->hosts,
+                           given->host_count);
+    progress_end();
+    if (status && status != -EINTR) end = tool_failed("cannot go on", status);
+    else end = say_report(given, &crawl, status == -EINTR);
+    crawl_free(&crawl);
+    return end;
+}
+
 int cmd_crawl(int argc, char **argv)
 {
     struct options given = { .crawl = { .kind = executor_find("loop"),
@@ -229,19 +245,10 @@ int cmd_crawl(int argc, char **argv)
                                         .depth = CRAWL_ENDLESS,
                                         .external = true,
                                         .robots = true } };
-    struct crawl crawl;
 
     if (!given.crawl.kind) given.crawl.kind = executor_find("threads");
     int end = tool_parse(&argp, argc, argv, 0, &given);
-    if (end) return end;
-    progress_begin("crawl", "pages");
-    catch_signals();
-    int status =
-        crawl_run(&crawl, &given.crawl, given.urls, given.url_count, given.hosts, given.host_count);
-    progress_end();
-    if (status && status != -EINTR) end = tool_failed("cannot go on", status);
-    else end = say_report(&given, &crawl, status == -EINTR);
-    crawl_free(&crawl);
+    if (!end) end = crawl_as_given(&given);
     for (size_t i = 0; i < given.url_count; i++) free(given.urls[i]);
     end_by_signal();
     return end;

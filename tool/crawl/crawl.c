@@ -128,8 +128,8 @@ static int open_executors(struct crawl *crawl)
     return status;
 }
 
-int crawl_run(struct crawl *crawl, const struct crawl_opts *opts, char **urls, size_t url_count,
-              char **hosts, size_t host_count)
+int crawl_run(struct crawl *crawl, const struct crawl_opts *opts, char *const *urls,
+              size_t url_count, char *const *hosts, size_t host_count)
 {
     *crawl = (struct crawl){ .opts = *opts, .began = il_now(), .room = ROOM };
     int status = frontier_init(&crawl->frontier, opts->per_host, MEMORY);

@@ -88,8 +88,8 @@ extern atomic_int crawl_signal;
 
 /* Crawl from these URLs (of the one spelling); other hosts of the site by name. Gives the crawl also
  * when it failed or was interrupted: then it is partial. 0, or a negative errno: -EINTR by a signal. */
-int crawl_run(struct crawl *crawl, const struct crawl_opts *opts, char **urls, size_t url_count,
-              char **hosts, size_t host_count);
+int crawl_run(struct crawl *crawl, const struct crawl_opts *opts, char *const *urls,
+              size_t url_count, char *const *hosts, size_t host_count);
 
 void crawl_free(struct crawl *crawl);
 
