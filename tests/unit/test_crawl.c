@@ -765,7 +765,9 @@ static void a_spool_keeps_all_and_little_of_it_in_memory(void **state)
         assert_int_equal((unsigned char)found[0], i % 251);
         assert_int_equal((unsigned char)found[SIZE - 1], i % 251);
     }
-    if (spool.fd >= 0 && grown > 20 << 10) fail_msg("%ld KiB of 58594 are resident", grown);
+    /* TSan keeps a shadow of all that was written, and that is resident too. */
+    if (spool.fd >= 0 && !IL_TSAN && grown > 20 << 10)
+        fail_msg("%ld KiB of 58594 are resident", grown);
     spool_free(&spool);
 }
 
