@@ -940,6 +940,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(options_that_cannot_be_right_are_einval),
     };
     run_body_if_asked(argc, argv, bodies);
-    if (getenv("F")) cmocka_set_test_filter(getenv("F"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
