@@ -39,9 +39,8 @@ static int write_lines(void *in, void *out)
 {
     guest *self = in;
     char line[LINE];
-    int status = 0;
-    while (!status && !(status = il_chan_recv(self->lines, line, IL_FOREVER)))
-        status = il_socket_write(self->socket, line, LINE, IL_FOREVER, NULL);
+    while (!il_chan_recv(self->lines, line, IL_FOREVER))
+        if (il_socket_write(self->socket, line, LINE, IL_FOREVER, NULL)) break;
     return 0;
 }
 
