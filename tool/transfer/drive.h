@@ -10,6 +10,8 @@
 #include <curl/curl.h>
 #include <interlock.h>
 
+enum { TRANSFER_CONNECTIONS = 1024 }; /* kept for the next transfer, at most */
+
 /* When the last byte came. libcurl's own watch over slow transfers looks at the mean of five seconds. */
 struct pulse {
     il_time begun, last;

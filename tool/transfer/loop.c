@@ -178,6 +178,9 @@ static struct driver *make_driver(il_executor *loop)
     driver->timer.data = driver;
     curl_multi_setopt(driver->multi, CURLMOPT_SOCKETFUNCTION, set_watch);
     curl_multi_setopt(driver->multi, CURLMOPT_SOCKETDATA, driver);
+    /* Else it keeps four times as many as there are transfers at that moment, and closes the rest
+     * whenever there are few. */
+    curl_multi_setopt(driver->multi, CURLMOPT_MAXCONNECTS, (long)TRANSFER_CONNECTIONS);
     curl_multi_setopt(driver->multi, CURLMOPT_TIMERFUNCTION, set_time);
     curl_multi_setopt(driver->multi, CURLMOPT_TIMERDATA, driver);
     driver->next = drivers;

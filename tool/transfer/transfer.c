@@ -14,7 +14,6 @@
 
 #include "transfer/drive.h"
 
-enum { CONNECTIONS_KEPT = 256 };
 #define TIME IL_SEC(30)
 #define BUFFER (64L << 10)
 
@@ -132,7 +131,7 @@ static void set_up(struct exchange *exchange)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER);
-    curl_easy_setopt(easy, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    curl_easy_setopt(easy, CURLOPT_MAXCONNECTS, (long)TRANSFER_CONNECTIONS);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->words);
