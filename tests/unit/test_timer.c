@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers that call, on a loop. */
 
-#include <interlock/loop.h>
 #include <interlock/timer.h>
 
-#include "work.h"
-
-static int open_loop(void **state)
-{
-    il_executor *loop = NULL;
-    threads_before = il_thread_list(NULL, 0);
-    int status = il_loop_new(*state, &loop);
-    *state = loop;
-    return status;
-}
-
-static const il_loop_opts by_hand = { .manual = true };
-
-#define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, open_loop, free_executor)
-#define MANUAL(test)                                                                               \
-    {                                                                                              \
-#test " (manual)", test, open_loop, free_executor, (void *)&by_hand                        \
-    }
+#include "loops.h"
 
 /* What a callback notes; the test reads it once `enough` is set. */
 struct calls {
